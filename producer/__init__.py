@@ -1,0 +1,1 @@
+"""Where documents come in and results go out: sources, intake, client, command line."""

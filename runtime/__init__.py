@@ -1,0 +1,1 @@
+"""Wiring with no opinion about routing: settings, clock, database, broker, pool, HTTP."""

@@ -1,0 +1,159 @@
+"""Which providers and models there are, what they can do, where they stand, and what they cost.
+
+Facts are dated and have a source. A price is an integer of micro-dollars per million tokens; a model without a
+price is refused by the engine, never taken for free.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from schemas.sensitivity import Sensitivity
+from schemas.submission import Region
+
+ANY_LANGUAGE = "*"
+
+_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        raise ValueError(f"{value!r} is not a name; use lower-case letters, digits, '.', '_' and '-'")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProviderKind(StrEnum):
+    API = "api"
+    SELF_HOSTED = "self_hosted"
+
+
+class Price(_Fact):
+    input_usd_micros_per_mtok: int = Field(ge=0)
+    output_usd_micros_per_mtok: int = Field(ge=0)
+    source: str = Field(min_length=1)
+    checked: date
+
+    def cost_usd_micros(self, input_tokens: int, output_tokens: int) -> int:
+        """Rounded up: a call that used tokens never costs nothing, unless its price says so."""
+        total = (
+            input_tokens * self.input_usd_micros_per_mtok + output_tokens * self.output_usd_micros_per_mtok
+        )
+        return -(-total // 1_000_000)
+
+
+class DataTerms(_Fact):
+    """What the provider may do with what it is sent."""
+
+    retention_days: int = Field(ge=0)
+    trains_on_data: bool
+    source: str = Field(min_length=1)
+    checked: date
+
+
+class LatencyPrior(_Fact):
+    """What a call takes before there are observations."""
+
+    base_ms: int = Field(default=800, ge=0)
+    ms_per_input_token: float = Field(default=0.2, ge=0)
+    ms_per_output_token: float = Field(default=15.0, ge=0)
+
+    def expected_ms(self, input_tokens: int, output_tokens: int) -> int:
+        return round(
+            self.base_ms + input_tokens * self.ms_per_input_token + output_tokens * self.ms_per_output_token
+        )
+
+
+class CatalogModel(_Fact):
+    name: Name
+    version: str = Field(min_length=1)
+    """The exact model version that is asked for on the wire."""
+    context_tokens: int = Field(gt=0)
+    """Input and output together, in the model's own tokens."""
+    max_output_tokens: int = Field(gt=0)
+    json_schema: bool
+    """Whether it can be held to a JSON schema."""
+    languages: tuple[str, ...] = (ANY_LANGUAGE,)
+    modalities: tuple[str, ...] = ("text",)
+    quality: float = Field(ge=0, le=1)
+    """Prior, 0..1: the share of reviews that a careful person would accept."""
+    tokens_per_o200k: float = Field(default=1.0, gt=0, le=4)
+    """This model's tokens for one token of o200k, on ordinary text."""
+    price: Price | None = None
+    latency: LatencyPrior = LatencyPrior()
+    send_temperature: bool = True
+    """Some models take no temperature; then none is sent."""
+
+    def own_tokens(self, o200k_tokens: int) -> int:
+        return int(o200k_tokens * self.tokens_per_o200k) + 1
+
+
+class CatalogProvider(_Fact):
+    name: Name
+    kind: ProviderKind
+    adapter: Name
+    """Which wire it speaks: `openai`, `anthropic`, `gemini`."""
+    base_url: str = Field(pattern=r"^https?://[^\s]+$")
+    key: str = "none"
+    """Where its worker finds the key: `env:NAME`, `file:PATH`, or `none`. Never the key itself."""
+    key_header: str | None = None
+    """Overrides the adapter's own, as Azure-style gateways need (`api-key`)."""
+    query: dict[str, str] = {}
+    """Added to every request's address, such as Azure's `api-version`."""
+    simulated: bool = False
+    boundary: Sensitivity
+    """The highest class of document that it may see."""
+    regions: tuple[Region, ...] = Field(min_length=1)
+    """Where it processes."""
+    data_terms: DataTerms
+    ceiling: int = Field(ge=1, le=10_000)
+    """Calls in flight, over all workers, that are never exceeded."""
+    timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    """For one call, from connecting to the last byte."""
+    models: tuple[CatalogModel, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> CatalogProvider:
+        names = [model.name for model in self.models]
+        doubled = {name for name in names if names.count(name) > 1}
+        if doubled:
+            raise ValueError(f"provider {self.name!r} names the model {min(doubled)!r} twice")
+        if not re.match(r"^(none|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", self.key):
+            raise ValueError(
+                f"the key of provider {self.name!r} must be 'env:NAME', 'file:PATH' or 'none', never a key itself"
+            )
+        return self
+
+    def model(self, name: str) -> CatalogModel | None:
+        return next((model for model in self.models if model.name == name), None)
+
+
+class Catalog(_Fact):
+    providers: tuple[CatalogProvider, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Catalog:
+        names = [provider.name for provider in self.providers]
+        doubled = {name for name in names if names.count(name) > 1}
+        if doubled:
+            raise ValueError(f"the provider {min(doubled)!r} is named twice")
+        return self
+
+    def provider(self, name: str) -> CatalogProvider | None:
+        return next((provider for provider in self.providers if provider.name == name), None)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any provider in it is a pretend one."""
+        return any(provider.simulated for provider in self.providers)

@@ -1,0 +1,95 @@
+"""A decision: what was chosen, what was not and why, and the plan. Every candidate appears exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    ROUTED = "routed"
+    WAITING = "waiting"
+    """Some provider may serve it and all of those are full: it stays unbound, and is decided again."""
+    HELD = "held"
+    """Some provider may serve it and none of those is up: it waits, visibly, for one to come back."""
+    REFUSED = "refused"
+    """No provider may serve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a candidate is out."""
+
+    rule: str
+    """A stable word: `boundary`, `residency`, `context`, …"""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What serving the job there is expected to take."""
+
+    cost_usd_micros: int
+    worst_cost_usd_micros: int
+    """All attempts of one step, each with the longest output."""
+    latency_ms: int
+    """The call itself."""
+    delay_ms: int
+    """Waiting before the call, given what is bound there now."""
+    quality: float
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """In millionths, 0..1,000,000; integers, so that equal means equal everywhere."""
+
+    total: int
+    cost: int
+    latency: int
+    quality: int
+    load: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    provider: str
+    model: str
+    rank: int | None
+    """1 is the best; None where it is refused."""
+    refusals: tuple[Refusal, ...] = ()
+    """Lasting ones: no waiting mends them."""
+    unavailable: Refusal | None = None
+    """It may serve the job, but not at this moment."""
+    estimate: Estimate | None = None
+    score: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rung of a plan."""
+
+    provider: str
+    model: str
+    worst_cost_usd_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    outcome: Outcome
+    reason_code: str
+    reason: str
+    candidates: tuple[Candidate, ...]
+    """Ranked ones first, by rank; then unavailable and refused ones by name."""
+    plan: tuple[Step, ...]
+    """Steps in order of trial; never empty where the outcome is `routed`."""
+    allowed: tuple[str, ...]
+    """`provider/model` of every candidate without a lasting refusal, by name. Every hop stays inside this set."""
+    features_digest: str
+    policy_digest: str
+    snapshot_digest: str
+    """Of the snapshot as it was decided on, with what the chunk had already assigned."""
+
+    @property
+    def chosen(self) -> Step | None:
+        return self.plan[0] if self.plan else None

@@ -1,0 +1,71 @@
+"""A job: one document to be reviewed once. The value holds the row; moves return a new value.
+
+What the submitter fixed never changes. What moves, moves only along `schemas.lifecycle`, one version at a time,
+and each move carries the audit event that says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from schemas.decision import Step
+from schemas.lifecycle import JobState, require_edge
+from schemas.sensitivity import Lane, Quality, Sensitivity
+
+GENESIS = b"\x00" * 32
+"""The hash before a job's first audit event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: str
+    """UUIDv7."""
+    tenant_id: str
+    batch_id: str
+    custom_id: str
+    document_digest: str
+    review_digest: str
+    sensitivity: Sensitivity
+    residency: tuple[str, ...]
+    quality: Quality
+    lane: Lane
+    deadline_at: datetime | None
+    max_cost_usd_micros: int | None
+    """Ceiling over all attempts of this job; None: no ceiling."""
+
+    state: JobState = JobState.ACCEPTED
+    version: int = 1
+    """Raised by one with every move; equal to the number of audit events."""
+    lease_token: int = 0
+    """Raised by every claim. A write that carries an older token touches nothing."""
+    slot_id: str | None = None
+    """The slot that serves it; its lease is the slot's lease."""
+    route_class: str = ""
+    """Which providers may serve it, as a short digest; empty until the router has looked at it once."""
+    provider: str | None = None
+    model: str | None = None
+    plan: tuple[Step, ...] = ()
+    step: int = 0
+    """Index into the plan."""
+    attempts: int = 0
+    """Calls made, over all steps and plans."""
+    plans: int = 0
+    """How often it was decided; capped, so that no job circles for ever."""
+    not_before: datetime | None = None
+    """No provider may claim it earlier; set by a retry that waits."""
+    reason_code: str = ""
+    reason: str = ""
+    """Why it is where it is, as a sentence; final states that are not a success always have one."""
+    cost_usd_micros: int = 0
+    audit_head: bytes = field(default=GENESIS, repr=False)
+
+    def moved(self, to: JobState, **changes: Any) -> Job:
+        """The job one version later, in state `to`. Raises `IllegalTransition` for an edge that does not exist."""
+        require_edge(self.state, to)
+        return replace(self, state=to, version=self.version + 1, **changes)
+
+    @property
+    def current_step(self) -> Step | None:
+        return self.plan[self.step] if self.step < len(self.plan) else None

@@ -1,0 +1,86 @@
+"""The state of every provider at one instant, as one value: the only thing a decision knows of the world.
+
+It is digested and stored once for all decisions that used it. Within a chunk of jobs, what was just assigned is
+added as a delta (`Assigned`), recorded with each decision, so that every decision can be derived again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from schemas.catalog import Catalog
+
+
+class ProviderStatus(StrEnum):
+    READY = "ready"
+    PAUSED = "paused"
+    """By an operator: takes no new work until resumed."""
+    DOWN = "down"
+    """Workers are there, and the provider does not serve: it rests until the given time."""
+    NO_WORKER = "no_worker"
+    """No worker has been heard of lately."""
+    NO_KEY = "no_key"
+    """Its workers cannot find its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLoad:
+    provider: str
+    status: ProviderStatus
+    reason: str
+    """A sentence when it is not ready."""
+    ceiling: int
+    """Calls in flight that are never exceeded, over all workers."""
+    slots: int
+    """Calls in flight that the workers which are up can carry; at most the ceiling."""
+    in_flight: int
+    """Jobs that slots hold now."""
+    waiting_jobs: int
+    """Bound to it and not yet in a slot."""
+    waiting_tokens: int
+    headroom_jobs: int
+    """How many more jobs may be bound to it now."""
+    job_ms_p50: int | None
+    """What one job took lately, from call to answer; None before there are observations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What this chunk has already given to a provider since the snapshot was taken."""
+
+    jobs: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSnapshot:
+    catalog: Catalog
+    catalog_digest: str
+    loads: tuple[ProviderLoad, ...]
+    """One per provider of the catalog, by name."""
+    taken_at: datetime
+
+    def load(self, provider: str) -> ProviderLoad | None:
+        return next((load for load in self.loads if load.provider == provider), None)
+
+    def plus(self, assigned: dict[str, Assigned]) -> ProviderSnapshot:
+        """The same instant with the given work added; headroom shrinks and never goes below zero."""
+        return replace(self, loads=tuple(_with(load, assigned.get(load.provider)) for load in self.loads))
+
+    def facts(self) -> dict[str, Any]:
+        """What is stored and digested: the loads and the instant; the catalog by its digest."""
+        return {"catalog": self.catalog_digest, "loads": self.loads, "taken_at": self.taken_at}
+
+
+def _with(load: ProviderLoad, extra: Assigned | None) -> ProviderLoad:
+    if extra is None:
+        return load
+    return replace(
+        load,
+        waiting_jobs=load.waiting_jobs + extra.jobs,
+        waiting_tokens=load.waiting_tokens + extra.tokens,
+        headroom_jobs=max(0, load.headroom_jobs - extra.jobs),
+    )
