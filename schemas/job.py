@@ -11,8 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from schemas.decision import Step
+from schemas.features import JobFeatures
 from schemas.lifecycle import JobState, require_edge
 from schemas.sensitivity import Lane, Quality, Sensitivity
+
+MAX_INTERRUPTIONS = 3
+"""A job whose worker was lost this often while serving it fails: it may be what brings workers down."""
 
 GENESIS = b"\x00" * 32
 """The hash before a job's first audit event."""
@@ -25,6 +29,9 @@ class Job:
     tenant_id: str
     batch_id: str
     custom_id: str
+    """The caller's name for it; unique in its batch."""
+    name: str
+    """Where the document came from, for people."""
     document_digest: str
     review_digest: str
     sensitivity: Sensitivity
@@ -42,6 +49,8 @@ class Job:
     """Raised by every claim. A write that carries an older token touches nothing."""
     slot_id: str | None = None
     """The slot that serves it; its lease is the slot's lease."""
+    features: JobFeatures | None = None
+    """What the router extracted, once."""
     route_class: str = ""
     """Which providers may serve it, as a short digest; empty until the router has looked at it once."""
     provider: str | None = None
@@ -51,6 +60,11 @@ class Job:
     """Index into the plan."""
     attempts: int = 0
     """Calls made, over all steps and plans."""
+    step_attempts: int = 0
+    """Calls made on the current step."""
+    interruptions: int = 0
+    """How often it was taken back from a worker that was lost. Such a job is served alone, so that one that
+    brings workers down takes no neighbour with it; after a few it fails."""
     plans: int = 0
     """How often it was decided; capped, so that no job circles for ever."""
     not_before: datetime | None = None
@@ -65,6 +79,17 @@ class Job:
         """The job one version later, in state `to`. Raises `IllegalTransition` for an edge that does not exist."""
         require_edge(self.state, to)
         return replace(self, state=to, version=self.version + 1, **changes)
+
+    def interrupted(self, code: str, reason: str) -> Job:
+        """Taken from a worker that did not bring it to an end: back to its provider, or FAILED after too often."""
+        count = self.interruptions + 1
+        if count >= MAX_INTERRUPTIONS:
+            return self.moved(
+                JobState.FAILED, slot_id=None, interruptions=count, reason_code=code, reason=reason
+            )
+        return self.moved(
+            JobState.ROUTED, slot_id=None, interruptions=count, reason_code=code, reason=reason
+        )
 
     @property
     def current_step(self) -> Step | None:

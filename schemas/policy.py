@@ -61,6 +61,8 @@ class PlanLimits(_Part):
     attempts_per_step: int = Field(default=2, ge=1, le=10)
     max_plans: int = Field(default=3, ge=1, le=10)
     """How often a job is decided anew when its plan is used up, before it fails."""
+    max_attempts: int = Field(default=12, ge=1, le=100)
+    """Calls in all, over every plan; what an outage of every provider costs a job at most."""
 
 
 class BindLate(_Part):

@@ -1,0 +1,1 @@
+"""Where documents become jobs: in one transaction, or not at all."""

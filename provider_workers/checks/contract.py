@@ -1,0 +1,39 @@
+"""Whether an answer keeps the JSON schema of its review. What is wrong is told by place and keyword, never
+by value."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+from schemas.canonical import canonical
+
+MAX_SCHEMAS_KEPT = 256
+"""Compiled ones; a yard has a few reviews, and a compiled schema is some kilobytes."""
+
+
+def first_breach(value: dict[str, Any], schema: dict[str, Any]) -> str | None:
+    """The first thing in which the answer breaks its contract, as a sentence; None where it keeps it.
+
+    Raises `ValueError` for a schema that is none: that is our mistake and not the model's.
+    """
+    validator = _validator(canonical(schema))
+    try:
+        error = next(validator.iter_errors(value), None)
+    except ValueError:
+        return "The answer is nested more deeply than can be checked."
+    return _sentence(error) if error else None
+
+
+@lru_cache(maxsize=MAX_SCHEMAS_KEPT)
+def _validator(schema: bytes) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema.decode(), offline=True)
+
+
+def _sentence(error: jsonschema_rs.ValidationError) -> str:
+    """Names that the schema does not hold come from the model, and stand as `*`."""
+    known = set(error.schema_path)
+    places = [str(step) if isinstance(step, int) or step in known else "*" for step in error.instance_path]
+    return f"The answer breaks its contract at /{'/'.join(places)} ({error.kind.name})."

@@ -1,0 +1,178 @@
+"""What comes after a call: the one place that decides whether a job is done, tried again, handed on or given up.
+
+Pure: the same job, ending, limits, time and jitter give the same move.
+
+    sound answer                      → SUCCEEDED
+    doubtful answer                   → the next step of the plan; SUCCEEDED, marked doubtful, where there is none
+    worth repeating, tries left       → ROUTED to the same step, after a pause
+    anything else, a step left        → ROUTED to the next step
+    plan used up, provider's outage   → ACCEPTED: decided anew when the provider is back, up to a number of calls
+    plan used up, worth repeating     → ACCEPTED: decided anew, up to a number of plans
+    otherwise                         → FAILED, with the last reason
+    past the deadline, no good answer → EXPIRED
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from schemas.attempt import PROVIDER_IS_OUT, WORTH_REPEATING, Fault, FaultKind
+from schemas.job import Job
+from schemas.lifecycle import JobState
+from schemas.policy import PlanLimits
+from schemas.result import CheckReport, Standing
+
+RATE_TRIES = 10
+"""Times that a job waits out "too many at once" on one step; each is after a pause that the provider asked for."""
+
+RATE_PAUSE_S = 5.0
+"""Where the provider does not say how long."""
+
+LONGEST_PAUSE_S = 120.0
+"""No single pause is longer, whatever a provider asks for: the work can go elsewhere meanwhile."""
+
+OUT_REST_S = 300.0
+"""How long a provider rests whose key or money is at fault; an operator has to act."""
+
+_OUTAGE = frozenset({FaultKind.OVERLOAD, FaultKind.TIMEOUT, FaultKind.CONNECTION})
+_AT_ONCE = frozenset({FaultKind.UNUSABLE, FaultKind.MALFORMED})
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The provider takes no claims for so long, over all workers."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    job: Job
+    """After the move."""
+    keep_result: bool = False
+    rest: Rest | None = None
+
+
+Ending = Fault | CheckReport
+"""What a call came to: a fault, or an answer with the checks' report."""
+
+
+def next_move(job: Job, ending: Ending, *, limits: PlanLimits, now: datetime, jitter: float) -> Next:
+    """The move of a job in SERVING, after one call. `job.attempts` and `step_attempts` count that call already.
+
+    `jitter` is 0..1, drawn once a call, so that many jobs that failed together do not come back together.
+    """
+    fault = _as_fault(ending)
+    if fault is None:
+        return _done(job, ending)
+    rest = _rest(fault, job)
+    if job.deadline_at is not None and now >= job.deadline_at:
+        expired = job.moved(
+            JobState.EXPIRED,
+            slot_id=None,
+            reason_code="deadline",
+            reason=f"The deadline passed; the last try ended so: {fault.sentence}",
+        )
+        return Next(expired, rest=rest)
+    return Next(_after_fault(job, fault, limits, now, jitter), rest=rest)
+
+
+def _as_fault(ending: Ending) -> Fault | None:
+    """None where the answer can be kept."""
+    if isinstance(ending, Fault):
+        return ending
+    if ending.standing is Standing.UNUSABLE:
+        return Fault(FaultKind.UNUSABLE, ending.sentence)
+    return None
+
+
+def _done(job: Job, ending: Ending) -> Next:
+    doubtful = isinstance(ending, CheckReport) and ending.standing is Standing.DOUBTFUL
+    if doubtful and _has_next_step(job):
+        return Next(_to_step(job, job.step + 1, "escalated", ending.sentence))
+    code, reason = ("doubtful", ending.sentence) if doubtful else ("", "")
+    return Next(
+        job.moved(JobState.SUCCEEDED, slot_id=None, reason_code=code, reason=reason, not_before=None),
+        keep_result=True,
+    )
+
+
+def _after_fault(job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitter: float) -> Job:
+    if fault.kind in WORTH_REPEATING and job.step_attempts < _tries(fault, limits):
+        again = now + timedelta(seconds=_pause_s(fault, job.step_attempts, jitter))
+        return _to_step(job, job.step, fault.kind.value, fault.sentence, not_before=again)
+    if _has_next_step(job):
+        return _to_step(job, job.step + 1, fault.kind.value, fault.sentence)
+    if _may_decide_anew(job, fault, limits):
+        return job.moved(
+            JobState.ACCEPTED,
+            slot_id=None,
+            provider=None,
+            model=None,
+            plan=(),
+            step=0,
+            step_attempts=0,
+            not_before=None,
+            reason_code=fault.kind.value,
+            reason=f"Every step of the plan was tried; it is decided anew. Last: {fault.sentence}",
+        )
+    return job.moved(JobState.FAILED, slot_id=None, reason_code=fault.kind.value, reason=fault.sentence)
+
+
+def _tries(fault: Fault, limits: PlanLimits) -> int:
+    return RATE_TRIES if fault.kind is FaultKind.RATE else limits.attempts_per_step
+
+
+def _pause_s(fault: Fault, tries_made: int, jitter: float) -> float:
+    """Seconds. What the provider asked for, else doubling from one second; then up to half of it again as jitter."""
+    if fault.kind in _AT_ONCE:
+        return 0.0
+    plain = RATE_PAUSE_S if fault.kind is FaultKind.RATE else float(2 ** max(0, tries_made - 1))
+    asked = fault.retry_after_s if fault.retry_after_s is not None else plain
+    return min(LONGEST_PAUSE_S, asked * (1 + jitter / 2))
+
+
+def _has_next_step(job: Job) -> bool:
+    return job.step + 1 < len(job.plan)
+
+
+def _to_step(job: Job, step: int, code: str, reason: str, *, not_before: datetime | None = None) -> Job:
+    target = job.plan[step]
+    moved = job.moved(
+        JobState.ROUTED,
+        slot_id=None,
+        provider=target.provider,
+        model=target.model,
+        step=step,
+        not_before=not_before,
+        reason_code=code,
+        reason=reason,
+    )
+    return moved if step == job.step else replace(moved, step_attempts=0)
+
+
+def _may_decide_anew(job: Job, fault: Fault, limits: PlanLimits) -> bool:
+    if fault.kind in _OUTAGE or fault.kind in PROVIDER_IS_OUT:
+        return job.attempts < limits.max_attempts
+    return fault.kind is FaultKind.RATE and job.plans < limits.max_plans
+
+
+def _rest(fault: Fault, job: Job) -> Rest | None:
+    if fault.kind in PROVIDER_IS_OUT:
+        return Rest(OUT_REST_S, f"{job.provider}: {fault.sentence}")
+    if fault.kind is FaultKind.RATE:
+        asked = fault.retry_after_s if fault.retry_after_s is not None else RATE_PAUSE_S
+        return Rest(min(LONGEST_PAUSE_S, asked), f"{job.provider}: {fault.sentence}")
+    return None
+
+
+def rest_after_outages(in_a_row: int) -> float:
+    """Seconds that a provider rests after so many failed calls in a row; none for the first two, then doubling to 60."""
+    return min(60.0, float(2 ** (in_a_row - 3))) if in_a_row >= 3 else 0.0
+
+
+def is_outage(ending: Ending) -> bool:
+    """Whether the call says that the provider itself is in trouble, and not this one job."""
+    return isinstance(ending, Fault) and ending.kind in _OUTAGE

@@ -1,0 +1,115 @@
+"""Take a parcel: one slot below the provider's ceiling, and the short run of jobs that it will serve.
+
+One transaction behind the provider's gate. The slot is the permit of one call in flight; its lease is the lease of
+every job in the parcel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from runtime.db.session import Connection, Database, repeated
+from runtime.db.stores import capacity, documents, jobs
+from runtime.ids import NewId
+from runtime.settings import Settings
+from schemas.job import Job
+from schemas.lifecycle import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    slot_id: str
+    jobs: tuple[Job, ...]
+    """In the order of their urgency; each in SERVING with a fresh lease token."""
+    texts: dict[str, str]
+    """Documents by digest."""
+    more: int
+    """Jobs that could be claimed beside these when this parcel was taken."""
+
+
+def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, parcel_s: float) -> int:
+    """Jobs for one slot: a fair share of the backlog, with half kept back so that slots end together; 1 to `most`,
+    and no more than `parcel_s` seconds of work."""
+    share = backlog // (2 * max(1, ceiling))
+    by_time = int(parcel_s * 1000 // job_ms) if job_ms else most
+    return max(1, min(most, share, by_time))
+
+
+class Parcels:
+    def __init__(
+        self, database: Database, settings: Settings, *, provider: str, worker_id: str, ids: NewId
+    ) -> None:
+        self._database, self._settings = database, settings
+        self._provider, self._worker_id, self._ids = provider, worker_id, ids
+
+    async def take(self, job_ms: int | None) -> Parcel | None:
+        """None where there is nothing to do, no room below the ceiling, or the provider rests.
+
+        `job_ms` is what a job takes here lately, in milliseconds.
+        """
+        return await repeated(lambda: self._take(job_ms))  # type: ignore[no-any-return]
+
+    async def _take(self, job_ms: int | None) -> Parcel | None:
+        tenant = self._settings.tenant
+        async with self._database.transaction() as connection:
+            gate = await capacity.gate(connection, tenant, self._provider)
+            if gate is None or not gate.has_room:
+                return None
+            length = parcel_length(
+                gate.backlog,
+                gate.ceiling,
+                job_ms,
+                most=self._settings.parcel,
+                parcel_s=self._settings.parcel_s,
+            )
+            found = _together(await capacity.routed(connection, tenant, self._provider, most=length))
+            if not found:
+                return None
+            return await self._hold(connection, gate, found)
+
+    async def _hold(self, connection: Connection, gate: capacity.Gate, found: list[Job]) -> Parcel:
+        slot_id = self._ids()
+        await capacity.take_slot(
+            connection,
+            self._settings.tenant,
+            self._provider,
+            self._worker_id,
+            slot_id,
+            lease_s=self._settings.lease_s,
+        )
+        moves = [
+            jobs.move_of(
+                job,
+                job.moved(
+                    JobState.SERVING, slot_id=slot_id, lease_token=job.lease_token + 1, not_before=None
+                ),
+                at=gate.now,
+                actor=self._worker_id,
+                facts={"slot": slot_id, "provider": job.provider, "model": job.model, "step": job.step},
+            )
+            for job in found
+        ]
+        held = await jobs.move(connection, moves)
+        serving = tuple(move.after for move in moves if move.after.id in held)
+        texts = await documents.texts(
+            connection, self._settings.tenant, [job.document_digest for job in serving]
+        )
+        return Parcel(slot_id, serving, texts, more=max(0, gate.backlog - len(serving)))
+
+
+def _together(found: list[Job]) -> list[Job]:
+    """A job that was once taken back from a lost worker is served alone."""
+    wary = next((job for job in found if job.interruptions), None)
+    return [wary] if wary else found
+
+
+def given_back(job: Job) -> Job:
+    """A job of a parcel that was not started, as it goes back to its provider's queue."""
+    return job.moved(
+        JobState.ROUTED, slot_id=None, reason_code="given_back", reason="Its worker stopped before its turn."
+    )
+
+
+def counted(job: Job) -> Job:
+    """The job with the call that is being made counted, in total and for its step."""
+    return replace(job, attempts=job.attempts + 1, step_attempts=job.step_attempts + 1)

@@ -1,0 +1,200 @@
+"""One job in one slot, as a sentence: prompt, build, send, read, check, decide what comes next, hand in.
+
+Everything here but `send` is pure, and what goes to the writer is a value.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from provider_workers.adapters import adapter_for
+from provider_workers.call import Caller
+from provider_workers.checks.review import check
+from provider_workers.moves import Ending, Next, next_move
+from provider_workers.prompt import build_call
+from provider_workers.writer import Finished
+from runtime.clock import Clock, Ticks
+from runtime.metrics import Metrics
+from schemas.attempt import Attempt, Fault
+from schemas.call import Answer, HttpRequest, Reading
+from schemas.canonical import digest
+from schemas.catalog import CatalogModel, CatalogProvider
+from schemas.job import Job
+from schemas.policy import PlanLimits
+from schemas.result import CheckedAnswer, Result
+from schemas.review import Review
+
+LONGEST_WORD = 200
+"""Characters kept of what a provider says its model is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What one call came to."""
+
+    finished: Finished
+    next: Next
+    ending: Ending
+    latency_ms: int
+
+
+@dataclass(frozen=True)
+class Server:
+    """Serves jobs of one provider. Many at once; it keeps nothing between jobs."""
+
+    provider: CatalogProvider
+    caller: Caller
+    limits: PlanLimits
+    metrics: Metrics
+    clock: Clock
+    ticks: Ticks
+
+    async def serve(self, job: Job, text: str, review: Review) -> Served:
+        """`job` is in SERVING and counts the call that is made here."""
+        model = self.provider.model(job.model or "")
+        if model is None:
+            raise LookupError(f"model {job.model!r} is not in the catalog of this worker")
+        request = adapter_for(self.provider.adapter).build(build_call(review, text, model))
+        started, ticks = self.clock(), self.ticks()
+        reading = await self._ask(job, request)
+        latency_ms = round((self.ticks() - ticks) * 1000)
+        checked = check(reading.text, text, review.schema_of_answer) if isinstance(reading, Answer) else None
+        attempt = self._attempt(job, model, request, reading, checked, started, latency_ms)
+        ending = checked.report if checked else reading
+        assert not isinstance(ending, Answer)
+        return self._served(job, model, reading, checked, attempt, ending)
+
+    async def _ask(self, job: Job, request: HttpRequest) -> Reading:
+        with self.metrics.in_flight.labels(self.provider.name).track_inprogress():
+            reply = await self.caller.send(request, idempotency_key=f"{job.id}-{job.attempts}")
+        return reply if isinstance(reply, Fault) else adapter_for(self.provider.adapter).read(reply)
+
+    def _attempt(
+        self,
+        job: Job,
+        model: CatalogModel,
+        request: HttpRequest,
+        reading: Reading,
+        checked: CheckedAnswer | None,
+        started: datetime,
+        latency_ms: int,
+    ) -> Attempt:
+        used = (reading.input_tokens, reading.output_tokens) if isinstance(reading, Answer) else (0, 0)
+        outcome, detail = _outcome(reading, checked)
+        return Attempt(
+            job_id=job.id,
+            number=job.attempts,
+            lease_token=job.lease_token,
+            provider=self.provider.name,
+            model=model.name,
+            model_version=model.version,
+            model_reported=_word(reading.model_reported) if isinstance(reading, Answer) else "",
+            simulated=self.provider.simulated,
+            started_at=started,
+            latency_ms=latency_ms,
+            outcome=outcome,
+            detail=detail,
+            http_status=reading.status if isinstance(reading, Fault) else 200,
+            request_digest=digest(request.body),
+            input_tokens=used[0],
+            output_tokens=used[1],
+            cost_usd_micros=model.price.cost_usd_micros(*used) if model.price else 0,
+        )
+
+    def _served(
+        self,
+        job: Job,
+        model: CatalogModel,
+        reading: Reading,
+        checked: CheckedAnswer | None,
+        attempt: Attempt,
+        ending: Ending,
+    ) -> Served:
+        after = next_move(
+            _with_cost(job, attempt), ending, limits=self.limits, now=self.clock(), jitter=jitter(job)
+        )
+        result = None
+        if after.keep_result and checked and checked.output is not None and isinstance(reading, Answer):
+            result = self._result(job, model, reading, checked, attempt)
+        self._count(attempt, checked)
+        facts = {
+            "attempt": attempt.number,
+            "cost_usd_micros": attempt.cost_usd_micros,
+            "latency_ms": attempt.latency_ms,
+            "model": model.name,
+            "model_reported": attempt.model_reported,
+            "model_version": model.version,
+            "outcome": attempt.outcome,
+            "provider": self.provider.name,
+            "result": digest(result.output) if result else None,
+            "simulated": self.provider.simulated,
+            "tokens": [attempt.input_tokens, attempt.output_tokens],
+        }
+        finished = Finished(before=job, after=after.job, facts=facts, attempt=attempt, result=result)
+        return Served(finished, after, ending, attempt.latency_ms)
+
+    def _result(
+        self, job: Job, model: CatalogModel, answer: Answer, checked: CheckedAnswer, attempt: Attempt
+    ) -> Result:
+        return Result(
+            tenant_id=job.tenant_id,
+            job_id=job.id,
+            lease_token=job.lease_token,
+            attempt=attempt.number,
+            provider=self.provider.name,
+            model=model.name,
+            model_version=model.version,
+            model_reported=attempt.model_reported,
+            simulated=self.provider.simulated,
+            output=storable(checked.output),
+            report=checked.report,
+            mean_logprob=answer.mean_logprob,
+        )
+
+    def _count(self, attempt: Attempt, checked: CheckedAnswer | None) -> None:
+        labels = (attempt.provider, attempt.model)
+        self.metrics.attempts.labels(*labels, attempt.outcome).inc()
+        self.metrics.call_seconds.labels(*labels).observe(attempt.latency_ms / 1000)
+        self.metrics.tokens.labels(*labels, "input").inc(attempt.input_tokens)
+        self.metrics.tokens.labels(*labels, "output").inc(attempt.output_tokens)
+        self.metrics.cost.labels(*labels).inc(attempt.cost_usd_micros)
+        for quote in checked.report.quotes if checked else ():
+            self.metrics.quotes.labels(*labels, quote.match.value).inc()
+
+
+def _outcome(reading: Reading, checked: CheckedAnswer | None) -> tuple[str, str]:
+    if isinstance(reading, Fault):
+        return reading.kind.value, _word(reading.sentence, 500)
+    assert checked is not None
+    if checked.output is None:
+        return "unusable", checked.report.sentence
+    return "answered", checked.report.sentence
+
+
+def _with_cost(job: Job, attempt: Attempt) -> Job:
+    return replace(job, cost_usd_micros=job.cost_usd_micros + attempt.cost_usd_micros)
+
+
+def jitter(job: Job) -> float:
+    """0..1, from the job and the number of its call: spread over jobs, and the same again for the same call."""
+    return (zlib.crc32(f"{job.id}/{job.attempts}".encode()) % 1000) / 1000
+
+
+def _word(text: str, most: int = LONGEST_WORD) -> str:
+    """What a stranger wrote, as the database can hold it."""
+    return text.replace("\x00", "�")[:most]
+
+
+def storable(value: Any) -> Any:
+    """A parsed answer as PostgreSQL's JSON can hold it: U+0000, which it cannot, becomes U+FFFD."""
+    if isinstance(value, str):
+        return value.replace("\x00", "�")
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {storable(name): storable(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,242 @@
+"""The provider worker: each bell takes one parcel and serves its jobs one after another in one slot."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from provider_workers.call import Caller
+from provider_workers.moves import is_outage, rest_after_outages
+from provider_workers.observations import Observations
+from provider_workers.parcels import Parcel, Parcels, counted, given_back
+from provider_workers.serve import Served, Server
+from provider_workers.writer import Finished, Writer
+from runtime.clock import ticks, utc_now
+from runtime.credentials import resolve
+from runtime.db.session import Database
+from runtime.db.stores import artifacts, capacity
+from runtime.db.stores.capacity import Heartbeat
+from runtime.doorbells import Doorbells, RedisDoorbells
+from runtime.heartbeat import beat_once, pulse, repeat, stop
+from runtime.http_client import make_client
+from runtime.ids import new_id
+from runtime.logs import logger
+from runtime.metrics import Metrics, serve
+from runtime.pool import Room
+from runtime.redis_client import make_redis
+from runtime.settings import Settings
+from schemas.catalog import CatalogProvider
+from schemas.errors import ClassyardError, MissingKey
+from schemas.job import Job
+from schemas.messages import provider_queue
+from schemas.policy import PlanLimits
+from schemas.review import Review
+
+KEY_CHECK_S = 10.0
+"""How often a worker without its key looks again; the operator may just be putting it there."""
+
+
+@dataclass
+class ProviderService:
+    """Made at the roof; `start` runs on the pool's loop and opens what the worker needs."""
+
+    settings: Settings
+    provider: CatalogProvider
+    limits: PlanLimits
+    environ: Mapping[str, str]
+    metrics: Metrics = field(default_factory=Metrics)
+    worker_id: str = field(default_factory=new_id)
+
+    def __post_init__(self) -> None:
+        self.seen = Observations()
+        self._slots: set[str] = set()
+        self._lost: set[str] = set()
+        self._reviews: dict[str, Review] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._trouble = ""
+        self._server: Server | None = None
+
+    # -- life
+
+    async def start(self, room: Room) -> None:
+        self._room = room
+        self._database = Database(self.settings.database_url, connections=6)
+        await self._database.open()
+        self._bells: Doorbells = RedisDoorbells(make_redis(self.settings.redis_url), self.metrics)
+        self._client = make_client(max_calls=max(self.provider.ceiling, room.limit) + 10)
+        self._parcels = Parcels(
+            self._database, self.settings, provider=self.provider.name, worker_id=self.worker_id, ids=new_id
+        )
+        self._writer = Writer(self._database, self.metrics, actor=self.worker_id)
+        self._writer.start()
+        self._address = serve(self.metrics, self.settings.metrics_host, self.settings.metrics_port)
+        await self._register()
+        self._find_key()
+        await beat_once(self._database, self.settings.tenant, self._said())
+        self._tasks = self._background()
+        logger().info("worker.ready", provider=self.provider.name, slots=room.limit, metrics=self._address)
+
+    def _background(self) -> list[asyncio.Task[None]]:
+        settings = self.settings
+        return [
+            asyncio.create_task(
+                pulse(self._database, settings.tenant, self._said, every_s=settings.heartbeat_s)
+            ),
+            asyncio.create_task(repeat(self._renew, every_s=settings.lease_s / 3, name="lease")),
+            asyncio.create_task(repeat(self._look_for_key, every_s=KEY_CHECK_S, name="key")),
+        ]
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await stop(*self._tasks)
+        async with self._database.transaction() as connection:
+            await capacity.release(connection, list(self._slots))
+            await capacity.leave(connection, self.worker_id)
+        await self._client.aclose()
+        await self._bells.close()
+        await self._database.close()
+
+    # -- a bell
+
+    async def answer(self) -> None:
+        """Takes a parcel and serves it. Rings once more when there was more than it took."""
+        if self._server is None:
+            return
+        with self.metrics.stage_seconds.labels("claim").time():
+            parcel = await self._parcels.take(self.seen.job_ms_p50)
+        if parcel is None:
+            return
+        self._slots.add(parcel.slot_id)
+        if parcel.more:
+            await self._bells.ring(provider_queue(self.provider.name), 1)
+        await self._serve_parcel(parcel, self._server)
+
+    async def _serve_parcel(self, parcel: Parcel, server: Server) -> None:
+        left = list(parcel.jobs)
+        commits: list[asyncio.Future[bool]] = []
+        handed_on: set[str] = set()
+        try:
+            while left and not self._must_stop(parcel):
+                commits.append(await self._serve_one(left[0], parcel, server, handed_on))
+                left.pop(0)
+        finally:
+            await asyncio.shield(self._settle(parcel, left, commits, handed_on))
+
+    async def _serve_one(
+        self, job: Job, parcel: Parcel, server: Server, handed_on: set[str]
+    ) -> asyncio.Future[bool]:
+        try:
+            review = await self._review(job)
+            served = await server.serve(counted(job), parcel.texts[job.document_digest], review)
+        except ClassyardError:
+            raise
+        except Exception as error:  # our bug, or a document that finds one: counted, and never in a circle
+            logger().error("serve.failed", job=job.id, error=type(error).__name__)
+            after = job.interrupted(
+                "internal_error", f"Serving it failed inside the worker ({type(error).__name__})."
+            )
+            return self._writer.write(Finished(before=job, after=after))
+        commit = self._writer.write(served.finished)
+        await self._after(served, handed_on)
+        return commit
+
+    async def _after(self, served: Served, handed_on: set[str]) -> None:
+        outage = is_outage(served.ending)
+        self.seen.saw(served.latency_ms, outage=outage)
+        job, rest_s = served.next.job, rest_after_outages(self.seen.outages_in_a_row)
+        if outage and rest_s:
+            await self._rest(rest_s, f"{self.seen.outages_in_a_row} calls in a row failed.")
+        if served.next.rest:
+            await self._rest(served.next.rest.seconds, served.next.rest.reason)
+        if job.provider and job.provider != self.provider.name:
+            handed_on.add(job.provider)
+
+    async def _settle(
+        self, parcel: Parcel, left: list[Job], commits: list[asyncio.Future[bool]], handed_on: set[str]
+    ) -> None:
+        """Waits for the parcel's commits, gives back what was not started and the slot, rings who is next."""
+        commits += [self._writer.write(Finished(before=job, after=given_back(job))) for job in left]
+        commits.append(self._writer.write(Finished(release_slot=parcel.slot_id)))
+        for outcome in await asyncio.gather(*commits, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                logger().error("parcel.not_committed", slot=parcel.slot_id, error=type(outcome).__name__)
+        self._slots.discard(parcel.slot_id)
+        self._lost.discard(parcel.slot_id)
+        await self._bells.ring_all(dict.fromkeys(map(provider_queue, sorted(handed_on)), 1))
+        if parcel.more or left:
+            await self._bells.ring(provider_queue(self.provider.name), 1)
+
+    def _must_stop(self, parcel: Parcel) -> bool:
+        return self._room.should_yield() or parcel.slot_id in self._lost
+
+    async def _rest(self, seconds: float, reason: str) -> None:
+        logger().warning("provider.rests", provider=self.provider.name, seconds=seconds, reason=reason)
+        async with self._database.transaction() as connection:
+            await capacity.rest(
+                connection, self.settings.tenant, self.provider.name, seconds=seconds, reason=reason
+            )
+
+    async def _review(self, job: Job) -> Review:
+        found = self._reviews.get(job.review_digest)
+        if found is None:
+            async with self._database.transaction() as connection:
+                stored = await artifacts.load(connection, job.tenant_id, [job.review_digest])
+            found = Review.model_validate(stored[job.review_digest])
+            self._reviews[job.review_digest] = found
+        return found
+
+    # -- in the background
+
+    async def _register(self) -> None:
+        async with self._database.transaction() as connection:
+            await capacity.register_provider(
+                connection, self.settings.tenant, self.provider.name, self.provider.ceiling
+            )
+
+    async def _renew(self) -> None:
+        """A slot that is gone was taken back: its loop stops before its next call, and its commits are fenced."""
+        if not self._slots:
+            return
+        asked = frozenset(self._slots)
+        async with self._database.transaction() as connection:
+            held = await capacity.renew(connection, list(asked), lease_s=self.settings.lease_s)
+        self._lost |= (asked - held) & self._slots
+
+    async def _look_for_key(self) -> None:
+        if self._server is None:
+            self._find_key()
+
+    def _find_key(self) -> None:
+        try:
+            key = resolve(self.provider.key, self.environ, provider=self.provider.name)
+            self._server = self._make_server(Caller(self.provider, key, self._client))
+            self._trouble = ""
+        except MissingKey as error:
+            if str(error) != self._trouble:
+                logger().error("provider.no_key", provider=self.provider.name, detail=str(error))
+            self._trouble = str(error)
+        except ClassyardError as error:
+            self._trouble = str(error)
+            raise
+
+    def _make_server(self, caller: Caller) -> Server:
+        return Server(self.provider, caller, self.limits, self.metrics, utc_now, ticks)
+
+    def _said(self) -> Heartbeat:
+        self.metrics.slots.labels(self.provider.name).set(self._room.limit)
+        return Heartbeat(
+            worker_id=self.worker_id,
+            role="provider",
+            provider=self.provider.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=self._room.limit,
+            key_found=self._server is not None,
+            detail=self._trouble,
+            job_ms_p50=self.seen.job_ms_p50,
+            answered=self.seen.answered,
+            metrics_address=self._address,
+        )

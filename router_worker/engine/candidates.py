@@ -1,0 +1,147 @@
+"""The candidates: every model of every provider, laid out in the order of their names.
+
+What a decision needs of a candidate comes in three parts, by what it depends on, so that each is worked out as
+seldom as possible: a `Seat` on policy and catalog, a `Place` on the load of its provider, an `Ask` on the job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.catalog import Catalog, CatalogModel, CatalogProvider, ProviderKind
+from schemas.decision import Refusal
+from schemas.features import JobFeatures
+from schemas.policy import RoutingPolicy
+from schemas.snapshot import ProviderLoad, ProviderStatus
+
+LOCAL = "local"
+"""The reserved region of the operator's own machine. What is processed there goes nowhere, so it satisfies every
+residency rule; only a self-hosted provider may claim it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One candidate, as policy and catalog see it."""
+
+    provider: CatalogProvider
+    model: CatalogModel
+    boundary_rank: int
+    regions: tuple[str, ...]
+    """Where the provider processes, without its own machine."""
+    standing: tuple[Refusal, ...]
+    """Refusals that hold for every job under this policy."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider.name}/{self.model.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One provider, as its load shows it."""
+
+    refusals: tuple[Refusal, ...]
+    """Lasting ones: no waiting mends them."""
+    unavailable: Refusal | None
+    waiting_jobs: int
+    slots: int
+    """1 or more."""
+    job_ms: int | None
+    """What one job took lately; None before there are observations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One job, as the policy sees it."""
+
+    job: JobFeatures
+    sensitivity_rank: int
+    self_hosted_only: bool
+    quality_floor: float
+    input_tokens: int
+    """Prompt and document, in o200k tokens."""
+    attempts: int
+    """Calls that one step may make."""
+
+
+def ask(job: JobFeatures, policy: RoutingPolicy) -> Ask:
+    rank = job.sensitivity.rank
+    only_from = policy.self_hosted_from
+    return Ask(
+        job=job,
+        sensitivity_rank=rank,
+        self_hosted_only=only_from is not None and rank >= only_from.rank,
+        quality_floor=policy.quality_floors.get(job.quality, 0.0),
+        input_tokens=job.tokens + job.prompt_tokens,
+        attempts=policy.plan.attempts_per_step,
+    )
+
+
+def lay_out(catalog: Catalog, policy: RoutingPolicy) -> tuple[Seat, ...]:
+    """Every provider × model, by provider and model name, whatever the order of the catalog."""
+    seats = [_seat(provider, model, policy) for provider in catalog.providers for model in provider.models]
+    return tuple(sorted(seats, key=lambda seat: (seat.provider.name, seat.model.name)))
+
+
+def place(provider: str, load: ProviderLoad | None) -> Place:
+    """A provider of the catalog that the snapshot knows nothing of counts as one without a worker."""
+    if load is None:
+        return Place((), _no_worker(provider, ""), 0, 1, None)
+    return Place(
+        refusals=_lasting(load),
+        unavailable=_of_the_moment(load),
+        waiting_jobs=max(0, load.waiting_jobs),
+        slots=max(1, load.slots),
+        job_ms=load.job_ms_p50,
+    )
+
+
+def _seat(provider: CatalogProvider, model: CatalogModel, policy: RoutingPolicy) -> Seat:
+    own_machine = provider.kind is ProviderKind.SELF_HOSTED
+    return Seat(
+        provider=provider,
+        model=model,
+        boundary_rank=provider.boundary.rank,
+        regions=tuple(region for region in provider.regions if not (own_machine and region == LOCAL)),
+        standing=tuple(_standing(provider, model, policy)),
+    )
+
+
+def _standing(provider: CatalogProvider, model: CatalogModel, policy: RoutingPolicy) -> list[Refusal]:
+    refusals = []
+    if policy.providers and provider.name not in policy.providers:
+        sentence = f"Policy {policy.policy!r} does not use {provider.name}."
+        refusals.append(Refusal("providers", sentence))
+    if provider.data_terms.trains_on_data and not policy.allow_training:
+        sentence = f"{provider.name} trains on what it is sent, and the policy does not allow that."
+        refusals.append(Refusal("training", sentence))
+    if model.price is None:
+        sentence = "The catalog has no price for it, and a model without a price is never taken for free."
+        refusals.append(Refusal("unpriced", sentence))
+    return refusals
+
+
+def _lasting(load: ProviderLoad) -> tuple[Refusal, ...]:
+    if load.status is not ProviderStatus.NO_KEY:
+        return ()
+    return (Refusal("no_key", f"The workers of {load.provider} have no key for it.{_because(load.reason)}"),)
+
+
+def _of_the_moment(load: ProviderLoad) -> Refusal | None:
+    if load.status is ProviderStatus.PAUSED:
+        return Refusal("paused", f"{load.provider} is paused.{_because(load.reason)}")
+    if load.status is ProviderStatus.DOWN:
+        return Refusal("down", f"{load.provider} is down.{_because(load.reason)}")
+    if load.status is ProviderStatus.NO_WORKER:
+        return _no_worker(load.provider, load.reason)
+    if load.headroom_jobs <= 0:
+        return Refusal("full", f"{load.provider} has as much work bound to it as it may have now.")
+    return None
+
+
+def _no_worker(provider: str, reason: str) -> Refusal:
+    return Refusal("no_worker", f"No worker of {provider} has been heard of lately.{_because(reason)}")
+
+
+def _because(reason: str) -> str:
+    return f" {reason}" if reason else ""

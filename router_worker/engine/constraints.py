@@ -1,0 +1,163 @@
+"""The hard constraints: each is a small function that gives a refusal, or None where the candidate may stay.
+
+All of them are asked of every candidate, so that a refused one lists every reason. A candidate without a lasting
+refusal is *allowed*, and no hop of the job ever leaves the allowed ones. Rules that do not look at the job
+(`providers`, `training`, `unpriced`, `no_key`) are worked out once, in `candidates`.
+
+Residency: the provider may process in any of its regions, so each of them must be covered. An allowed region covers
+itself and what lies within it: `eu` covers `eu` and `eu-central-1`. The operator's own machine, region `local` of a
+self-hosted provider, satisfies every rule.
+
+Deadlines come in two kinds. A deadline that has passed is a refusal. A candidate that would be late is refused for
+the moment (`unavailable`, rule `deadline`) while another allowed and available one can make it; where none can, all
+stay, and the best is tried. It is not a lasting refusal, since it depends on the loads and on the other candidates:
+with it among the lasting ones, raising a job's sensitivity could enlarge what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from router_worker.engine.candidates import Ask, Place, Seat
+from router_worker.engine.estimates import worst_cost_usd_micros
+from router_worker.engine.wording import count, dollars, duration, listed
+from schemas.catalog import ANY_LANGUAGE, ProviderKind
+from schemas.decision import Estimate, Refusal
+
+Rule = Callable[[Ask, Seat], Refusal | None]
+
+
+def refusals_of(ask: Ask, seat: Seat, place: Place) -> tuple[Refusal, ...]:
+    """Every lasting refusal of the candidate, in a fixed order; empty where it is allowed."""
+    found = [refusal for rule in RULES if (refusal := rule(ask, seat)) is not None]
+    return (*seat.standing, *place.refusals, *found)
+
+
+def boundary(ask: Ask, seat: Seat) -> Refusal | None:
+    if ask.sensitivity_rank <= seat.boundary_rank:
+        return None
+    provider = seat.provider
+    return Refusal(
+        "boundary",
+        f"The document is {ask.job.sensitivity.value}; {provider.name} may see {provider.boundary.value} at most.",
+    )
+
+
+def self_hosted(ask: Ask, seat: Seat) -> Refusal | None:
+    if not ask.self_hosted_only or seat.provider.kind is ProviderKind.SELF_HOSTED:
+        return None
+    sensitivity = ask.job.sensitivity.value
+    sentence = f"The policy sends {sensitivity} documents to self-hosted models only; this one is not."
+    return Refusal("self_hosted", sentence)
+
+
+def residency(ask: Ask, seat: Seat) -> Refusal | None:
+    allowed = ask.job.residency
+    if not allowed:
+        return None
+    outside = [region for region in seat.regions if not covered(region, allowed)]
+    if not outside:
+        return None
+    sentence = f"It may process in {listed(outside)}; the document must stay in {listed(allowed)}."
+    return Refusal("residency", sentence)
+
+
+def context(ask: Ask, seat: Seat) -> Refusal | None:
+    needed = seat.model.own_tokens(ask.input_tokens) + ask.job.max_output_tokens
+    if needed <= seat.model.context_tokens:
+        return None
+    return Refusal(
+        "context",
+        f"Too long: {count(needed)} tokens with prompt and answer; its context is {count(seat.model.context_tokens)}.",
+    )
+
+
+def output_length(ask: Ask, seat: Seat) -> Refusal | None:
+    wanted, most = ask.job.max_output_tokens, seat.model.max_output_tokens
+    if wanted <= most:
+        return None
+    sentence = f"The review allows answers of {count(wanted)} tokens; it writes {count(most)} at most."
+    return Refusal("output_length", sentence)
+
+
+def json_schema(ask: Ask, seat: Seat) -> Refusal | None:
+    if not ask.job.needs_json_schema or seat.model.json_schema:
+        return None
+    return Refusal("json_schema", "It cannot be held to a JSON schema.")
+
+
+def language(ask: Ask, seat: Seat) -> Refusal | None:
+    known, wanted = seat.model.languages, ask.job.language
+    if ANY_LANGUAGE in known or (wanted != "und" and wanted in known):
+        return None
+    if wanted == "und":
+        sentence = f"The document's language could not be told, and it reads {listed(known)} only."
+    else:
+        sentence = f"The document's language is {wanted!r}; it reads {listed(known)}."
+    return Refusal("language", sentence)
+
+
+def modality(ask: Ask, seat: Seat) -> Refusal | None:
+    missing = [needed for needed in ask.job.modalities if needed not in seat.model.modalities]
+    return Refusal("modality", f"It cannot read {listed(missing)}.") if missing else None
+
+
+def quality(ask: Ask, seat: Seat) -> Refusal | None:
+    if seat.model.quality >= ask.quality_floor:
+        return None
+    level, prior = ask.job.quality.value, seat.model.quality
+    sentence = f"Quality {level!r} asks for {ask.quality_floor:g} or more; its prior is {prior:g}."
+    return Refusal("quality", sentence)
+
+
+def cost_ceiling(ask: Ask, seat: Seat) -> Refusal | None:
+    """Asked of one step alone; the plan keeps the sum of its steps under the ceiling."""
+    ceiling = ask.job.max_cost_usd_micros
+    if ceiling is None or seat.model.price is None:
+        return None
+    worst = worst_cost_usd_micros(ask, seat, seat.model.price)
+    if worst <= ceiling:
+        return None
+    sentence = f"It may cost up to {dollars(worst)}; what is left of the job's ceiling is {dollars(ceiling)}."
+    return Refusal("cost_ceiling", sentence)
+
+
+def deadline(ask: Ask, seat: Seat) -> Refusal | None:
+    left = ask.job.time_left_ms
+    if left is None or left > 0:
+        return None
+    return Refusal("deadline", "The job's deadline has passed.")
+
+
+RULES: tuple[Rule, ...] = (
+    boundary,
+    self_hosted,
+    residency,
+    context,
+    output_length,
+    json_schema,
+    language,
+    modality,
+    quality,
+    cost_ceiling,
+    deadline,
+)
+
+
+def covered(region: str, allowed: Iterable[str]) -> bool:
+    """Whether one of the allowed regions is this one or contains it.
+
+    >>> covered("eu-central-1", ("eu",)), covered("eu", ("eu-central-1",)), covered("europe", ("eu",))
+    (True, False, False)
+    """
+    return any(region == outer or region.startswith(f"{outer}-") for outer in allowed)
+
+
+def is_late(estimate: Estimate, time_left_ms: int | None) -> bool:
+    """Whether waiting and call together are expected to take longer than there is time."""
+    return time_left_ms is not None and estimate.delay_ms + estimate.latency_ms > time_left_ms
+
+
+def too_late(estimate: Estimate, time_left_ms: int | None) -> Refusal:
+    needed, left = duration(estimate.delay_ms + estimate.latency_ms), duration(time_left_ms or 0)
+    return Refusal("deadline", f"It would take about {needed}; {left} are left, and another can make it.")

@@ -1,0 +1,46 @@
+"""What serving a job at a candidate is expected to take: money, time of the call, waiting before it.
+
+Tokens are the model's own: o200k tokens times the model's factor, rounded up. An answer's limit is sent as it is, so it
+is in the model's own tokens already.
+"""
+
+from __future__ import annotations
+
+from router_worker.engine.candidates import Ask, Place, Seat
+from schemas.catalog import CatalogModel, Price
+from schemas.decision import Estimate
+
+
+def estimate(ask: Ask, seat: Seat, place: Place, price: Price) -> Estimate:
+    model = seat.model
+    input_tokens, output_tokens = model.own_tokens(ask.input_tokens), expected_output(ask, model)
+    prior_ms = model.latency.expected_ms(input_tokens, output_tokens)
+    return Estimate(
+        cost_usd_micros=price.cost_usd_micros(input_tokens, output_tokens),
+        worst_cost_usd_micros=worst_cost_usd_micros(ask, seat, price),
+        latency_ms=latency_ms(prior_ms, place),
+        delay_ms=delay_ms(prior_ms, place),
+        quality=model.quality,
+    )
+
+
+def worst_cost_usd_micros(ask: Ask, seat: Seat, price: Price) -> int:
+    """All attempts of one step, each with the longest answer."""
+    one = price.cost_usd_micros(seat.model.own_tokens(ask.input_tokens), ask.job.max_output_tokens)
+    return ask.attempts * one
+
+
+def expected_output(ask: Ask, model: CatalogModel) -> int:
+    return min(ask.job.max_output_tokens, model.own_tokens(ask.job.expected_output_tokens))
+
+
+def latency_ms(prior_ms: int, place: Place) -> int:
+    """Half the prior, which knows the size of this job, and half what jobs there took lately, which knows the
+    provider's speed of today."""
+    return prior_ms if place.job_ms is None else (prior_ms + place.job_ms) // 2
+
+
+def delay_ms(prior_ms: int, place: Place) -> int:
+    """The work that is bound there and waiting, over the slots that take it."""
+    job_ms = prior_ms if place.job_ms is None else place.job_ms
+    return place.waiting_jobs * job_ms // place.slots

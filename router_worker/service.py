@@ -1,0 +1,78 @@
+"""The router worker: each bell decides waiting jobs, chunk after chunk, until there are none that could be bound."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass, field
+
+from router_worker.features.extract import Extractor
+from router_worker.stage import Rules, Stage
+from runtime.db.session import Database
+from runtime.db.stores import capacity
+from runtime.db.stores.capacity import Heartbeat
+from runtime.doorbells import Doorbells, RedisDoorbells
+from runtime.heartbeat import beat_once, pulse, stop
+from runtime.ids import new_id
+from runtime.logs import logger
+from runtime.metrics import Metrics, serve
+from runtime.pool import Room
+from runtime.redis_client import make_redis
+from runtime.settings import Settings
+from schemas.messages import provider_queue
+
+MOST_CHUNKS = 50
+"""Chunks for one bell; then the next bell goes on, so that a stop is never far."""
+
+
+@dataclass
+class RouterService:
+    settings: Settings
+    rules: Rules
+    metrics: Metrics = field(default_factory=Metrics)
+    worker_id: str = field(default_factory=new_id)
+
+    async def start(self, room: Room) -> None:
+        self._room = room
+        self._database = Database(self.settings.database_url)
+        await self._database.open()
+        self._bells: Doorbells = RedisDoorbells(make_redis(self.settings.redis_url), self.metrics)
+        self._stage = Stage(
+            self.settings, self._database, self.rules, Extractor(), self.metrics, self.worker_id
+        )
+        await self._stage.publish()
+        self._address = serve(self.metrics, self.settings.metrics_host, self.settings.metrics_port)
+        await beat_once(self._database, self.settings.tenant, self._said())
+        self._pulse = asyncio.create_task(
+            pulse(self._database, self.settings.tenant, self._said, every_s=self.settings.heartbeat_s)
+        )
+        logger().info("router.ready", policy=self.rules.policy.policy, metrics=self._address)
+
+    async def answer(self) -> None:
+        for _ in range(MOST_CHUNKS):
+            if self._room.should_yield():
+                return
+            with self.metrics.stage_seconds.labels("route").time():
+                looked, bound = await self._stage.route()
+            await self._bells.ring_all({provider_queue(name): count for name, count in bound.items()})
+            if not looked:
+                return
+
+    async def close(self) -> None:
+        await stop(self._pulse)
+        async with self._database.transaction() as connection:
+            await capacity.leave(connection, self.worker_id)
+        await self._bells.close()
+        await self._database.close()
+
+    def _said(self) -> Heartbeat:
+        return Heartbeat(
+            self.worker_id,
+            "router",
+            None,
+            socket.gethostname(),
+            os.getpid(),
+            slots=self._room.limit,
+            metrics_address=self._address,
+        )

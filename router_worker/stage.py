@@ -1,0 +1,317 @@
+"""The router's stage, as a sentence: observe, claim a chunk, extract, decide one by one, write, ring.
+
+Claim and write are one transaction, so a router that dies has done nothing. Thinking in between is pure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from router_worker.engine.decide import decide, route_class
+from router_worker.features.extract import Extractor
+from router_worker.observe import snapshot_of
+from runtime.clock import Ticks, ticks
+from runtime.db.session import Connection, Database, Row, clock, repeated
+from runtime.db.stores import artifacts, capacity, documents, jobs, record, waiting
+from runtime.metrics import Metrics
+from runtime.settings import Settings
+from schemas.canonical import canonical, digest
+from schemas.catalog import Catalog
+from schemas.decision import Decision, Outcome
+from schemas.features import JobFeatures
+from schemas.job import Job
+from schemas.lifecycle import JobState
+from schemas.policy import RoutingPolicy
+from schemas.review import Review
+from schemas.snapshot import Assigned, ProviderSnapshot, ProviderStatus
+
+CHUNK_BYTES = 32 * 1024 * 1024
+"""Text that is read in one transaction; a chunk of long documents is shorter."""
+
+SNAPSHOT_S = 0.5
+"""A snapshot is used for so long; what was bound meanwhile by this router is added to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the router decides by, with the digests under which it is stored."""
+
+    catalog: Catalog
+    policy: RoutingPolicy
+    catalog_digest: str
+    policy_digest: str
+
+    @classmethod
+    def of(cls, catalog: Catalog, policy: RoutingPolicy) -> Rules:
+        return cls(catalog, policy, digest(catalog), digest(policy))
+
+    @property
+    def digest(self) -> str:
+        return digest([self.catalog_digest, self.policy_digest])
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What one transaction gathers before it writes."""
+
+    now: datetime
+    moves: list[jobs.Move] = field(default_factory=list)
+    decisions: list[record.DecisionRecord] = field(default_factory=list)
+    classified: list[Job] = field(default_factory=list)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    bound: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Stage:
+    settings: Settings
+    database: Database
+    rules: Rules
+    extractor: Extractor
+    metrics: Metrics
+    router_id: str
+    ticks: Ticks = ticks
+    _snapshot: ProviderSnapshot | None = None
+    _snapshot_digest: str = ""
+    _snapshot_stored: bool = False
+    _snapshot_ticks: float = 0.0
+    _assigned: dict[str, Assigned] = field(default_factory=dict)
+    _reviews: dict[str, Review] = field(default_factory=dict)
+
+    async def publish(self) -> None:
+        """Stores the rules, so that every decision can name them by digest."""
+        async with self.database.transaction() as connection:
+            tenant = self.settings.tenant
+            await artifacts.keep(connection, tenant, "catalog", "catalog", self.rules.catalog)
+            await artifacts.keep(connection, tenant, "policy", self.rules.policy.policy, self.rules.policy)
+            for provider in self.rules.catalog.providers:
+                await capacity.register_provider(connection, tenant, provider.name, provider.ceiling)
+
+    async def route(self) -> tuple[int, dict[str, int]]:
+        """Decides one chunk. Returns how many jobs it looked at, and how many it bound to each provider."""
+        snapshot = await self._observe()
+        held = dict(self._assigned)
+        try:
+            looked, chunk = await repeated(lambda: self._transact(snapshot, dict(held)))
+        except BaseException:
+            self._assigned = held  # nothing was written, so nothing was bound
+            raise
+        self._count(chunk)
+        return looked, dict(chunk.bound) if chunk else {}
+
+    async def _observe(self) -> ProviderSnapshot:
+        if self._snapshot is not None and self.ticks() - self._snapshot_ticks < SNAPSHOT_S:
+            return self._snapshot
+        async with self.database.transaction() as connection:
+            rows = await capacity.loads(connection, self.settings.tenant)
+            now = await clock(connection)
+        rules = self.rules
+        self._snapshot = snapshot_of(
+            rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now
+        )
+        self._snapshot_digest = digest(self._snapshot.facts())
+        self._snapshot_stored, self._snapshot_ticks, self._assigned = False, self.ticks(), {}
+        return self._snapshot
+
+    async def _transact(
+        self, snapshot: ProviderSnapshot, assigned: dict[str, Assigned]
+    ) -> tuple[int, _Chunk | None]:
+        tenant = self.settings.tenant
+        self._assigned = assigned
+        async with self.database.transaction() as connection:
+            known = await waiting.classes(connection, tenant)
+            limits = open_classes(known, self.rules.digest, snapshot.plus(assigned), most=self.settings.chunk)
+            rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
+            if not rows:
+                return 0, None
+            chunk = _Chunk(now=await clock(connection))
+            found = await self._featured(connection, [jobs.job_of(row) for row in rows], chunk.now)
+            for job in found:
+                self._decide(job, snapshot, chunk)
+            await self._write(connection, chunk, known)
+        self._snapshot_stored = True
+        return len(rows), chunk
+
+    # -- thinking
+
+    def _decide(self, job: Job, snapshot: ProviderSnapshot, chunk: _Chunk) -> None:
+        assert job.features is not None
+        features = at_this_moment(job.features, job, chunk.now)
+        decision = decide(features, self.rules.policy, snapshot.plus(self._assigned))
+        classed = replace(job, route_class=route_class_of(decision, self.rules.digest))
+        chunk.classes[classed.route_class] = _providers_of(decision)
+        after = moved_by(classed, decision)
+        if after is None:
+            chunk.classified.append(classed)
+            return
+        self._record(classed, after, decision, features, chunk)
+        if after.provider is not None:
+            self._assign(after, chunk)
+
+    def _assign(self, job: Job, chunk: _Chunk) -> None:
+        assert job.provider is not None and job.features is not None
+        before = self._assigned.get(job.provider, Assigned())
+        self._assigned[job.provider] = Assigned(before.jobs + 1, before.tokens + job.features.tokens)
+        chunk.bound[job.provider] += 1
+
+    def _record(
+        self, job: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk
+    ) -> None:
+        body = canonical(decision)
+        facts = {
+            "catalog": self.rules.catalog_digest,
+            "decision": digest(body),
+            "model": after.model,
+            "policy": self.rules.policy_digest,
+            "provider": after.provider,
+            "snapshot": decision.snapshot_digest,
+        }
+        chunk.moves.append(jobs.move_of(job, after, at=chunk.now, actor=self.router_id, facts=facts))
+        chunk.decisions.append(
+            record.DecisionRecord(
+                job=after,
+                outcome=decision.outcome.value,
+                policy_digest=self.rules.policy_digest,
+                catalog_digest=self.rules.catalog_digest,
+                snapshot_digest=self._snapshot_digest,
+                assigned=dict(self._assigned),
+                features=canonical(features),
+                body=body,
+                digest=digest(body),
+            )
+        )
+
+    # -- reading and writing
+
+    async def _featured(self, connection: Connection, found: list[Job], now: datetime) -> list[Job]:
+        """The jobs with their features; those that have none yet are read."""
+        new = [job for job in found if job.features is None]
+        texts = await documents.texts(connection, self.settings.tenant, [job.document_digest for job in new])
+        await self._load_reviews(connection, {job.review_digest for job in new})
+        # Counting tokens is work for a processor; the loop goes on meanwhile, and so does the heartbeat.
+        extracted = await asyncio.to_thread(self._extract, new, texts, now)
+        return [extracted.get(job.id, job) for job in found]
+
+    def _extract(self, new: Sequence[Job], texts: Mapping[str, str], now: datetime) -> dict[str, Job]:
+        return {
+            job.id: replace(
+                job,
+                features=self.extractor.extract(
+                    texts[job.document_digest], self._reviews[job.review_digest], job, now
+                ),
+            )
+            for job in new
+        }
+
+    async def _load_reviews(self, connection: Connection, digests: set[str]) -> None:
+        missing = sorted(digests - self._reviews.keys())
+        if missing:
+            stored = await artifacts.load(connection, self.settings.tenant, missing)
+            self._reviews.update({name: Review.model_validate(body) for name, body in stored.items()})
+
+    async def _write(
+        self, connection: Connection, chunk: _Chunk, known: Mapping[str, tuple[str, tuple[str, ...]]]
+    ) -> None:
+        tenant = self.settings.tenant
+        if chunk.decisions and not self._snapshot_stored and self._snapshot is not None:
+            await artifacts.keep(connection, tenant, "snapshot", "snapshot", self._snapshot.facts())
+        for name, providers in chunk.classes.items():
+            if name not in known:
+                await waiting.keep_class(connection, tenant, name, self.rules.digest, providers)
+        moved = await jobs.move(connection, chunk.moves)
+        await record.keep_decisions(connection, [one for one in chunk.decisions if one.job.id in moved])
+        if chunk.classified:
+            await jobs.classify(connection, chunk.classified)
+
+    def _count(self, chunk: _Chunk | None) -> None:
+        if chunk is None:
+            return
+        for move in chunk.moves:
+            self.metrics.moves.labels(move.after.state.value).inc()
+        for one in chunk.decisions:
+            self.metrics.decided.labels(one.outcome).inc()
+            if one.outcome == Outcome.REFUSED:
+                self.metrics.refusals.labels(one.job.reason_code).inc()
+
+
+def at_this_moment(features: JobFeatures, job: Job, now: datetime) -> JobFeatures:
+    """Time and money as they are now: features are extracted once, and these two run out."""
+    left = None if job.deadline_at is None else round((job.deadline_at - now).total_seconds() * 1000)
+    ceiling = job.max_cost_usd_micros
+    money = None if ceiling is None else max(0, ceiling - job.cost_usd_micros)
+    return replace(features, time_left_ms=left, max_cost_usd_micros=money)
+
+
+def moved_by(job: Job, decision: Decision) -> Job | None:
+    """The job after the decision; None where it stays where it is."""
+    why = {"reason_code": decision.reason_code, "reason": decision.reason}
+    if decision.outcome is Outcome.ROUTED:
+        first = decision.plan[0]
+        return job.moved(
+            JobState.ROUTED,
+            provider=first.provider,
+            model=first.model,
+            plan=decision.plan,
+            step=0,
+            step_attempts=0,
+            plans=job.plans + 1,
+            not_before=None,
+            **why,
+        )
+    if decision.outcome is Outcome.REFUSED:
+        return job.moved(JobState.REFUSED, **why)
+    if decision.outcome is Outcome.HELD and job.state is JobState.ACCEPTED:
+        return job.moved(JobState.HELD, **why)
+    return None
+
+
+def open_classes(
+    known: Mapping[str, tuple[str, tuple[str, ...]]],
+    rules_digest: str,
+    snapshot: ProviderSnapshot,
+    *,
+    most: int,
+) -> dict[str, int]:
+    """The classes from which to claim now, with how many of each.
+
+    Jobs that nobody has looked at, and those that were classed under other rules, are always looked at. Of the
+    others, a class is open while a provider that it allows is ready and has headroom.
+    """
+    room = {
+        load.provider: load.headroom_jobs
+        for load in snapshot.loads
+        if load.status is ProviderStatus.READY and load.headroom_jobs > 0
+    }
+    keyless = {load.provider for load in snapshot.loads if load.status is ProviderStatus.NO_KEY}
+    limits = {waiting.UNSEEN: most}
+    for name, (formed_by, providers) in known.items():
+        headroom = sum(room.get(provider, 0) for provider in providers)
+        if formed_by != rules_digest or (providers and keyless.issuperset(providers)):
+            headroom = most
+        if headroom:
+            limits[name] = headroom
+    return limits
+
+
+def route_class_of(decision: Decision, rules_digest: str) -> str:
+    """Short, and different for the same providers under different rules."""
+    return digest([rules_digest, route_class(decision)]).removeprefix("sha256:")[:16]
+
+
+def _providers_of(decision: Decision) -> tuple[str, ...]:
+    return tuple(sorted({pair.partition("/")[0] for pair in decision.allowed}))
+
+
+def _within(rows: list[Row]) -> list[Row]:
+    """The first rows whose texts fit into `CHUNK_BYTES`, one at least; the others are free again at the commit."""
+    total, kept = 0, []
+    for row in rows:
+        total += row["size_bytes"] if row["features"] is None else 0
+        if kept and total > CHUNK_BYTES:
+            break
+        kept.append(row)
+    return kept

@@ -1,0 +1,69 @@
+"""The Celery application: the transport of bells, with every setting that would make it more than that turned off.
+
+Early ack and no prefetch, since the table and not the broker holds the work; no result backend, no ETA, no late
+acks, no priorities. Why each of these loses or repeats work on Redis otherwise: `docs/architecture.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+from kombu.entity import Queue
+
+from runtime.topology import KEY_PREFIX, broker_url, task_of
+
+POOL = "runtime.pool:AsyncioPool"
+
+
+def make_app(redis_url: str, queues: Sequence[str], *, task_events: bool = False) -> Celery:
+    """An application whose worker consumes `queues`. Its tasks are names only; the pool runs the role's service."""
+    app = Celery("classyard", set_as_current=False)
+    app.conf.update(_settings(redis_url, task_events), task_queues=[_direct(name) for name in queues])
+    for name in {task_of(queue) for queue in queues}:
+        app.task(_rung_outside_a_worker, name=name, shared=False)
+    return app
+
+
+def _rung_outside_a_worker() -> None:
+    raise RuntimeError("A bell was rung outside a Classyard worker; start one with `classyard run`.")
+
+
+def _direct(name: str) -> Queue:
+    # The anonymous exchange delivers by queue name and needs no binding table, which can go missing.
+    return Queue(name, exchange="", routing_key=name)  # type: ignore[no-untyped-call]
+
+
+def _settings(redis_url: str, task_events: bool) -> dict[str, Any]:
+    return {
+        "broker_url": broker_url(redis_url),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # a worker outlives its broker
+        "broker_channel_error_retry": True,
+        "broker_pool_acquire_timeout": 2,
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": not redis_url.startswith("unix"),
+            "health_check_interval": 10,
+            "max_connections": 64,
+            "priority_steps": [0],
+            "visibility_timeout": 900,
+        },
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_ignore_result": True,
+        "result_backend": None,
+        "task_acks_late": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        "task_create_missing_queues": False,
+        "task_send_sent_event": False,
+        "worker_send_task_events": task_events,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_enable_remote_control": True,  # pool_grow, pool_shrink, and Flower
+        "worker_soft_shutdown_timeout": 0,
+    }

@@ -1,0 +1,1 @@
+"""Alembic migrations of the yard's schema; run by `runtime.db.migrate`."""

@@ -1,0 +1,139 @@
+"""Connections and transactions. One `Database` a process, opened in the event loop that uses it.
+
+Statements are plain SQL over psycopg, and take whole groups at a time; no ORM object is on a hot path.
+Times come from the database's clock, so that no two machines have to agree on theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from schemas.errors import ClassyardError, NoSpaceLeft, ServiceUnreachable
+
+Row = dict[str, Any]
+Connection = AsyncConnection[Row]
+
+_SETTINGS = (
+    "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=20000 "
+    "-c idle_in_transaction_session_timeout=60000"
+)
+"""Milliseconds. A hung worker must not hold rows for ever; its transaction ends and its jobs are free again."""
+
+_AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
+
+
+class Database:
+    def __init__(self, url: str, *, connections: int = 4, connect_s: float = 5.0) -> None:
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            connection_class=AsyncConnection[Row],
+            kwargs={
+                "row_factory": dict_row,
+                "options": _SETTINGS,
+                "connect_timeout": int(connect_s),
+                "application_name": "classyard",
+            },
+            min_size=1,
+            max_size=connections,
+            timeout=connect_s,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+        )
+        self._connect_s = connect_s
+
+    async def open(self) -> None:
+        """Raises `ServiceUnreachable` when no connection can be had in time."""
+        try:
+            await self._pool.open(wait=True, timeout=self._connect_s)
+        except PoolTimeout as error:
+            await self._pool.close()
+            raise ServiceUnreachable(
+                "The database does not answer. Check DATABASE_URL, and that PostgreSQL runs."
+            ) from error
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction; rolled back when the block raises.
+
+        Raises `ServiceUnreachable` and `NoSpaceLeft` in the place of the driver's errors for these two.
+        """
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                yield connection
+        except ClassyardError:
+            raise
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise _plainly(error) from error
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Connection]:
+        """A connection without a transaction, for locks that last as long as it does."""
+        try:
+            async with self._pool.connection() as connection:
+                await connection.set_autocommit(True)
+                try:
+                    yield connection
+                finally:
+                    await connection.close()  # so that its locks end here, whatever happened
+        except PoolTimeout as error:
+            raise _plainly(error) from error
+
+    async def rows(self, statement: str, arguments: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
+        """Reads in a transaction of its own."""
+        async with self.transaction() as connection:
+            return await fetch(connection, statement, arguments)
+
+    async def now(self) -> datetime:
+        async with self.transaction() as connection:
+            return await clock(connection)
+
+
+async def fetch(
+    connection: Connection, statement: str, arguments: Sequence[Any] | dict[str, Any] = ()
+) -> list[Row]:
+    cursor = await connection.execute(statement, arguments)
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def clock(connection: Connection) -> datetime:
+    """The database's time now, not that of the transaction's start."""
+    now: datetime = (await fetch(connection, "select clock_timestamp() as now"))[0]["now"]
+    return now
+
+
+async def repeated(work: Any, *, tries: int = 5) -> Any:
+    """Awaits `work()` again after a deadlock, a serialization failure or a lock that was not to be had.
+
+    `work` holds its whole transaction, so a failed try left nothing behind.
+    """
+    for left in range(tries - 1, -1, -1):
+        try:
+            return await work()
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, ClassyardError) else error
+            if not left or not isinstance(cause, _AGAIN):
+                raise
+            await asyncio.sleep(0.05 * (tries - left))
+    raise AssertionError("unreachable")
+
+
+def _plainly(error: Exception) -> ClassyardError:
+    if isinstance(error, (errors.DiskFull, errors.OutOfMemory)):
+        return NoSpaceLeft(
+            "The database's disk is full. Nothing of this was written; free some space and do it again."
+        )
+    return ServiceUnreachable(
+        f"The database did not do it ({type(error).__name__}). Nothing of this transaction was kept."
+    )

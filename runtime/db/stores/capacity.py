@@ -1,0 +1,206 @@
+"""Providers, workers and slots: who may call now, and how much is bound where.
+
+The provider's row is the gate. Every claim locks it, counts the slots that are held, and takes one only below the
+ceiling: so the ceiling holds over all workers and hosts, whatever becomes of the broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runtime.db.session import Connection, Row, fetch
+from runtime.db.stores.jobs import COLUMNS, job_of
+from schemas.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A provider's row, locked until the transaction ends."""
+
+    ceiling: int
+    held: int
+    """Slots that are held now, by all workers."""
+    backlog: int
+    """Jobs that could be claimed now, counted up to a bound."""
+    closed: bool
+    """Paused or resting."""
+    now: datetime
+
+    @property
+    def has_room(self) -> bool:
+        return not self.closed and self.backlog > 0 and self.held < self.ceiling
+
+
+_GATE = """
+select p.ceiling, p.paused or coalesce(p.rests_until > now(), false) as closed, clock_timestamp() as now,
+    (select count(*) from slots s where s.tenant_id = p.tenant_id and s.provider = p.name) as held,
+    (select count(*) from (
+        select 1 from jobs j where j.state = 'routed' and j.provider = p.name and j.tenant_id = p.tenant_id
+        and (j.not_before is null or j.not_before <= now()) limit %(most)s) b) as backlog
+from providers p where p.tenant_id = %(tenant)s and p.name = %(provider)s
+"""
+
+
+async def gate(connection: Connection, tenant_id: str, provider: str, *, most: int = 2_000) -> Gate | None:
+    """Locks the provider's row; None where it was never registered."""
+    asked = {"tenant": tenant_id, "provider": provider, "most": most}
+    # The lock first, in a statement of its own: the counts below then see what the claim before this one wrote.
+    await fetch(
+        connection,
+        "select 1 from providers where tenant_id = %(tenant)s and name = %(provider)s for update",
+        asked,
+    )
+    rows = await fetch(connection, _GATE, asked)
+    return Gate(**rows[0]) if rows else None
+
+
+async def take_slot(
+    connection: Connection, tenant_id: str, provider: str, worker_id: str, slot_id: str, *, lease_s: float
+) -> None:
+    await fetch(
+        connection,
+        "insert into slots (id, tenant_id, provider, worker_id, lease_until)"
+        " values (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))",
+        (slot_id, tenant_id, provider, worker_id, lease_s),
+    )
+
+
+async def routed(connection: Connection, tenant_id: str, provider: str, *, most: int) -> list[Job]:
+    """Locks the most urgent jobs that are bound to the provider and may start now."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.state = 'routed' and j.provider = %s and j.tenant_id = %s
+          and (j.not_before is null or j.not_before <= now())
+        order by j.lane, j.deadline_at, j.id limit %s for update skip locked
+        """,
+        (provider, tenant_id, most),
+    )
+    return [job_of(row) for row in rows]
+
+
+async def release(connection: Connection, slot_ids: Sequence[str]) -> None:
+    if slot_ids:
+        await fetch(connection, "delete from slots where id = any(%s::uuid[])", (list(slot_ids),))
+
+
+async def renew(connection: Connection, slot_ids: Sequence[str], *, lease_s: float) -> frozenset[str]:
+    """Those of the slots that are still held; a missing one was taken back."""
+    rows = await fetch(
+        connection,
+        "update slots set lease_until = clock_timestamp() + make_interval(secs => %s)"
+        " where id = any(%s::uuid[]) returning id::text",
+        (lease_s, list(slot_ids)),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
+async def register_provider(connection: Connection, tenant_id: str, name: str, ceiling: int) -> None:
+    """The catalog's ceiling becomes the gate's, unless the provider is there already with the same."""
+    await fetch(
+        connection,
+        "insert into providers (tenant_id, name, ceiling) values (%s, %s, %s)"
+        " on conflict (tenant_id, name) do update set ceiling = excluded.ceiling, updated_at = now()"
+        " where providers.ceiling <> excluded.ceiling",
+        (tenant_id, name, ceiling),
+    )
+
+
+async def set_ceiling(connection: Connection, tenant_id: str, name: str, ceiling: int) -> None:
+    await fetch(
+        connection,
+        "update providers set ceiling = %s, updated_at = now() where tenant_id = %s and name = %s",
+        (ceiling, tenant_id, name),
+    )
+
+
+async def rest(connection: Connection, tenant_id: str, name: str, *, seconds: float, reason: str) -> None:
+    """No claim at this provider for so long, over all workers; a longer rest stays."""
+    await fetch(
+        connection,
+        "update providers set rests_until = now() + make_interval(secs => %(s)s), rest_reason = %(why)s,"
+        " updated_at = now() where tenant_id = %(tenant)s and name = %(name)s"
+        " and coalesce(rests_until, '-infinity') < now() + make_interval(secs => %(s)s)",
+        {"s": seconds, "why": reason, "tenant": tenant_id, "name": name},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a role process says of itself every few seconds."""
+
+    worker_id: str
+    role: str
+    provider: str | None
+    host: str
+    pid: int
+    slots: int = 0
+    key_found: bool = True
+    detail: str = ""
+    job_ms_p50: int | None = None
+    answered: int = 0
+    metrics_address: str = ""
+
+
+async def beat(connection: Connection, tenant_id: str, said: Heartbeat) -> None:
+    await fetch(
+        connection,
+        """
+        insert into workers (id, tenant_id, role, provider, host, pid, slots, key_found, detail, job_ms_p50,
+                             answered, metrics_address)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (id) do update set slots = excluded.slots, key_found = excluded.key_found,
+            detail = excluded.detail, job_ms_p50 = excluded.job_ms_p50, answered = excluded.answered,
+            metrics_address = excluded.metrics_address, seen_at = clock_timestamp()
+        """,
+        (
+            said.worker_id,
+            tenant_id,
+            said.role,
+            said.provider,
+            said.host,
+            said.pid,
+            said.slots,
+            said.key_found,
+            said.detail,
+            said.job_ms_p50,
+            said.answered,
+            said.metrics_address,
+        ),
+    )
+
+
+async def leave(connection: Connection, worker_id: str) -> None:
+    await fetch(connection, "delete from workers where id = %s", (worker_id,))
+
+
+_LOADS = """
+select p.name, p.ceiling, p.paused, p.rests_until > now() as resting, p.rests_until, p.rest_reason,
+    coalesce(w.slots, 0) as slots, w.job_ms_p50, coalesce(w.workers, 0) as workers,
+    coalesce(w.keyless, 0) as keyless, w.detail,
+    (select count(*) from jobs j where j.state = 'serving'
+        and j.slot_id in (select s.id from slots s where s.tenant_id = p.tenant_id and s.provider = p.name)
+    ) as in_flight,
+    r.jobs as waiting_jobs, r.tokens as waiting_tokens
+from providers p
+left join lateral (
+    select sum(slots) filter (where key_found) as slots, count(*) filter (where key_found) as workers,
+        count(*) filter (where not key_found) as keyless, max(detail) as detail,
+        percentile_disc(0.5) within group (order by job_ms_p50)::int as job_ms_p50
+    from workers w where w.tenant_id = p.tenant_id and w.provider = p.name
+        and w.seen_at > now() - make_interval(secs => %(fresh_s)s)
+) w on true
+left join lateral (
+    select count(*) as jobs, coalesce(sum(tokens), 0) as tokens
+    from jobs j where j.state = 'routed' and j.provider = p.name and j.tenant_id = p.tenant_id
+) r on true
+where p.tenant_id = %(tenant)s order by p.name
+"""
+
+
+async def loads(connection: Connection, tenant_id: str, *, fresh_s: float = 15.0) -> list[Row]:
+    """One row a provider: its settings, its living workers, and what is bound and in flight there."""
+    return await fetch(connection, _LOADS, {"tenant": tenant_id, "fresh_s": fresh_s})

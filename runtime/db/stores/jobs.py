@@ -1,0 +1,207 @@
+"""Jobs: read as values, and moved. `move` is the only writer of a job's state, version and audit events.
+
+One statement changes the rows and writes the events: neither is ever there without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from runtime.db.session import Connection, Row, fetch
+from schemas.audit import AuditEvent, event
+from schemas.decision import Step
+from schemas.features import JobFeatures
+from schemas.job import Job
+from schemas.lifecycle import JobState
+from schemas.sensitivity import Lane, Quality, Sensitivity
+
+_LANES = tuple(Lane)
+
+COLUMNS = """
+    j.id::text, j.tenant_id, j.batch_id::text, j.custom_id, j.name, j.document_digest, j.review_digest,
+    j.sensitivity, j.residency, j.quality, j.lane, j.deadline_at, j.max_cost_usd_micros, j.state, j.version,
+    j.lease_token, j.slot_id::text, j.route_class, j.features, j.provider, j.model, j.plan, j.step, j.attempts,
+    j.step_attempts, j.interruptions, j.plans, j.not_before, j.reason_code, j.reason, j.cost_usd_micros,
+    j.audit_head
+"""
+"""For a select from `jobs j`, to be read by `job_of`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step in a job's life, ready to be written."""
+
+    before: Job
+    after: Job
+    event: AuditEvent
+
+
+def move_of(before: Job, after: Job, *, at: datetime, actor: str, facts: Mapping[str, Any]) -> Move:
+    """The move with its audit event; `after` as it will be stored, with the new head of its chain."""
+    written = event(before, after, at=at, actor=actor, facts=facts)
+    return Move(before, replace(after, audit_head=written.hash), written)
+
+
+_MOVE = """
+with asked as (
+    select * from unnest(
+        %(id)s::uuid[], %(version)s::int[], %(token)s::bigint[], %(state)s::text[], %(lease_token)s::bigint[],
+        %(slot_id)s::uuid[], %(route_class)s::text[], %(features)s::jsonb[], %(tokens)s::int[],
+        %(provider)s::text[], %(model)s::text[], %(plan)s::jsonb[], %(step)s::int[], %(attempts)s::int[],
+        %(step_attempts)s::int[], %(interruptions)s::int[], %(plans)s::int[], %(not_before)s::timestamptz[],
+        %(reason_code)s::text[], %(reason)s::text[], %(cost)s::bigint[], %(audit_head)s::bytea[],
+        %(tenant)s::text[], %(body)s::bytea[], %(prev_hash)s::bytea[]
+    ) as t(id, version, token, state, lease_token, slot_id, route_class, features, tokens, provider, model, plan,
+           step, attempts, step_attempts, interruptions, plans, not_before, reason_code, reason, cost,
+           audit_head, tenant, body, prev_hash)
+), moved as (
+    update jobs j set
+        state = a.state, version = j.version + 1, lease_token = a.lease_token, slot_id = a.slot_id,
+        route_class = a.route_class, features = coalesce(a.features, j.features), tokens = a.tokens,
+        provider = a.provider, model = a.model, plan = a.plan, step = a.step, attempts = a.attempts,
+        step_attempts = a.step_attempts, interruptions = a.interruptions, plans = a.plans,
+        not_before = a.not_before, reason_code = a.reason_code, reason = a.reason, cost_usd_micros = a.cost,
+        audit_head = a.audit_head, updated_at = clock_timestamp()
+    from asked a
+    where j.id = a.id and j.tenant_id = a.tenant and j.version = a.version and j.lease_token = a.token
+    returning j.id, j.version
+), written as (
+    insert into audit_events (tenant_id, job_id, version, body, prev_hash, hash)
+    select a.tenant, m.id, m.version, a.body, a.prev_hash, a.audit_head from moved m join asked a on a.id = m.id
+)
+select id::text from moved
+"""
+
+
+async def move(connection: Connection, moves: Sequence[Move]) -> frozenset[str]:
+    """Writes the moves whose job is still as it was (version and lease token), each with its audit event.
+
+    Returns the ids that moved. An id that is missing was fenced: somebody else has moved that job since, and
+    nothing of the move was written.
+    """
+    if not moves:
+        return frozenset()
+    before, after = [m.before for m in moves], [m.after for m in moves]
+    arguments = {
+        "id": [job.id for job in before],
+        "version": [job.version for job in before],
+        "token": [job.lease_token for job in before],
+        "tenant": [job.tenant_id for job in before],
+        "body": [m.event.body for m in moves],
+        "prev_hash": [m.event.prev_hash for m in moves],
+        **_moving(after, before),
+    }
+    return frozenset(row["id"] for row in await fetch(connection, _MOVE, arguments))
+
+
+def _moving(after: Sequence[Job], before: Sequence[Job]) -> dict[str, list[Any]]:
+    return {
+        "state": [job.state.value for job in after],
+        "lease_token": [job.lease_token for job in after],
+        "slot_id": [job.slot_id for job in after],
+        "route_class": [job.route_class for job in after],
+        "features": [
+            _features_json(new.features) if new.features is not old.features else None
+            for new, old in zip(after, before, strict=True)
+        ],
+        "tokens": [job.features.tokens if job.features else 0 for job in after],
+        "provider": [job.provider for job in after],
+        "model": [job.model for job in after],
+        "plan": [orjson.dumps(job.plan).decode() for job in after],
+        "step": [job.step for job in after],
+        "attempts": [job.attempts for job in after],
+        "step_attempts": [job.step_attempts for job in after],
+        "interruptions": [job.interruptions for job in after],
+        "plans": [job.plans for job in after],
+        "not_before": [job.not_before for job in after],
+        "reason_code": [job.reason_code for job in after],
+        "reason": [job.reason for job in after],
+        "cost": [job.cost_usd_micros for job in after],
+        "audit_head": [job.audit_head for job in after],
+    }
+
+
+async def classify(connection: Connection, jobs: Sequence[Job]) -> None:
+    """Keeps what the router learned of jobs that stay where they are: features and class, no move."""
+    await fetch(
+        connection,
+        """
+        update jobs j set route_class = a.route_class, features = coalesce(a.features, j.features),
+               tokens = a.tokens
+        from unnest(%s::uuid[], %s::int[], %s::text[], %s::jsonb[], %s::int[])
+             as a(id, version, route_class, features, tokens)
+        where j.id = a.id and j.version = a.version
+        """,
+        (
+            [job.id for job in jobs],
+            [job.version for job in jobs],
+            [job.route_class for job in jobs],
+            [_features_json(job.features) for job in jobs],
+            [job.features.tokens if job.features else 0 for job in jobs],
+        ),
+    )
+
+
+async def find(connection: Connection, tenant_id: str, job_id: str) -> Job | None:
+    rows = await fetch(
+        connection, f"select {COLUMNS} from jobs j where j.tenant_id = %s and j.id = %s", (tenant_id, job_id)
+    )
+    return job_of(rows[0]) if rows else None
+
+
+def job_of(row: Row) -> Job:
+    """The value of a row that was selected with `COLUMNS`; further columns are left alone."""
+    return Job(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        batch_id=row["batch_id"],
+        custom_id=row["custom_id"],
+        name=row["name"],
+        document_digest=row["document_digest"],
+        review_digest=row["review_digest"],
+        sensitivity=Sensitivity(row["sensitivity"]),
+        residency=tuple(row["residency"]),
+        quality=Quality(row["quality"]),
+        lane=_LANES[row["lane"]],
+        deadline_at=row["deadline_at"],
+        max_cost_usd_micros=row["max_cost_usd_micros"],
+        state=JobState(row["state"]),
+        version=row["version"],
+        lease_token=row["lease_token"],
+        slot_id=row["slot_id"],
+        features=_features_of(row["features"]),
+        route_class=row["route_class"],
+        provider=row["provider"],
+        model=row["model"],
+        plan=tuple(Step(**step) for step in row["plan"]),
+        step=row["step"],
+        attempts=row["attempts"],
+        step_attempts=row["step_attempts"],
+        interruptions=row["interruptions"],
+        plans=row["plans"],
+        not_before=row["not_before"],
+        reason_code=row["reason_code"],
+        reason=row["reason"],
+        cost_usd_micros=row["cost_usd_micros"],
+        audit_head=bytes(row["audit_head"]),
+    )
+
+
+def _features_json(features: JobFeatures | None) -> str | None:
+    return orjson.dumps(features).decode() if features else None
+
+
+def _features_of(found: Mapping[str, Any] | None) -> JobFeatures | None:
+    if found is None:
+        return None
+    lists = {name: tuple(found[name]) for name in ("modalities", "residency", "closed_by")}
+    classes = {"sensitivity": Sensitivity(found["sensitivity"]), "quality": Quality(found["quality"])}
+    return JobFeatures(**{**found, **lists, **classes})
+
+
+__all__ = ["COLUMNS", "Move", "classify", "find", "job_of", "move", "move_of"]

@@ -1,0 +1,98 @@
+"""What the keeper looks for: leases that ended, deadlines that passed, work bound to providers that do not serve."""
+
+from __future__ import annotations
+
+from runtime.db.session import Connection, Row, fetch
+from runtime.db.stores.jobs import COLUMNS, job_of
+from schemas.job import Job
+
+KEEPER_LOCK = 0x79617264
+"""Advisory lock: one keeper works at a time, and another takes over when its connection ends."""
+
+
+async def lead(connection: Connection) -> bool:
+    """Whether this session is the one keeper; the lock lasts as long as the session."""
+    rows = await fetch(connection, "select pg_try_advisory_lock(%s) as mine", (KEEPER_LOCK,))
+    return bool(rows[0]["mine"])
+
+
+async def drop_ended_slots(connection: Connection, tenant_id: str, *, most: int = 1_000) -> list[Row]:
+    """Removes slots whose lease has ended, and returns them. Their jobs are then orphans."""
+    return await fetch(
+        connection,
+        """
+        delete from slots where id in (
+            select id from slots where tenant_id = %s and lease_until < clock_timestamp()
+            order by lease_until limit %s for update skip locked)
+        returning id::text, provider, worker_id::text
+        """,
+        (tenant_id, most),
+    )
+
+
+async def orphans(connection: Connection, tenant_id: str, *, most: int = 500) -> list[Job]:
+    """Locks jobs that are being served by a slot which is no more."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.tenant_id = %s and j.state = 'serving'
+          and not exists (select 1 from slots s where s.id = j.slot_id)
+        order by j.id limit %s for update skip locked
+        """,
+        (tenant_id, most),
+    )
+    return [job_of(row) for row in rows]
+
+
+async def overdue(connection: Connection, tenant_id: str, *, most: int = 500) -> list[Job]:
+    """Locks jobs that are past their deadline and that nobody is serving."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.tenant_id = %s and j.deadline_at < clock_timestamp() and j.state in ('accepted', 'held', 'routed')
+        order by j.deadline_at, j.id limit %s for update skip locked
+        """,
+        (tenant_id, most),
+    )
+    return [job_of(row) for row in rows]
+
+
+async def bound_to(connection: Connection, tenant_id: str, provider: str, *, most: int = 500) -> list[Job]:
+    """Locks jobs that wait for a slot of the provider."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.tenant_id = %s and j.state = 'routed' and j.provider = %s
+        order by j.lane, j.deadline_at, j.id limit %s for update skip locked
+        """,
+        (tenant_id, provider, most),
+    )
+    return [job_of(row) for row in rows]
+
+
+async def claimable(connection: Connection, tenant_id: str, *, most: int = 2_000) -> dict[str, int]:
+    """Jobs that a slot could take now, by provider, counted up to `most` of each; closed providers count none."""
+    rows = await fetch(
+        connection,
+        """
+        select p.name, p.ceiling, count(j.id) as ready from providers p
+        left join lateral (
+            select id from jobs where state = 'routed' and provider = p.name and tenant_id = p.tenant_id
+            and (not_before is null or not_before <= now()) limit %s
+        ) j on not p.paused and coalesce(p.rests_until <= now(), true)
+        where p.tenant_id = %s group by p.name, p.ceiling
+        """,
+        (most, tenant_id),
+    )
+    return {row["name"]: min(row["ready"], row["ceiling"]) for row in rows}
+
+
+async def forget_workers(connection: Connection, tenant_id: str, *, silent_s: float = 300.0) -> None:
+    await fetch(
+        connection,
+        "delete from workers where tenant_id = %s and seen_at < now() - make_interval(secs => %s)",
+        (tenant_id, silent_s),
+    )

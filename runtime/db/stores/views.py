@@ -1,0 +1,199 @@
+"""What people look at: progress of a batch, results to export, the story of one job. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from runtime.db.session import Connection, Database, Row, fetch
+
+
+async def states(connection: Connection, tenant_id: str, batch_id: str) -> dict[str, int]:
+    rows = await fetch(
+        connection,
+        "select state, count(*) as jobs from jobs where tenant_id = %s and batch_id = %s group by state",
+        (tenant_id, batch_id),
+    )
+    return {row["state"]: row["jobs"] for row in rows}
+
+
+async def by_provider(connection: Connection, tenant_id: str, batch_id: str) -> list[Row]:
+    """One row a provider that this batch has touched: calls, jobs done, cost, median latency, jobs there now."""
+    return await fetch(
+        connection,
+        """
+        with calls as (
+            select provider, count(*) as calls, sum(cost_usd_micros)::bigint as cost_usd_micros,
+                   sum(input_tokens)::bigint as input_tokens, sum(output_tokens)::bigint as output_tokens,
+                   count(*) filter (where outcome <> 'answered') as faults,
+                   (percentile_disc(0.5) within group (order by latency_ms)
+                       filter (where outcome = 'answered'))::int as latency_ms_p50,
+                   bool_or(simulated) as simulated
+            from attempts where tenant_id = %(tenant)s and batch_id = %(batch)s group by provider
+        ), done as (
+            select provider, count(*) as done from results
+            where tenant_id = %(tenant)s and batch_id = %(batch)s group by provider
+        ), here as (
+            select provider, count(*) filter (where state = 'serving') as in_flight,
+                   count(*) filter (where state = 'routed') as waiting
+            from jobs where tenant_id = %(tenant)s and batch_id = %(batch)s
+              and state in ('routed', 'serving') group by provider
+        )
+        select coalesce(c.provider, h.provider) as provider, coalesce(c.calls, 0) as calls,
+               coalesce(c.cost_usd_micros, 0) as cost_usd_micros, coalesce(c.faults, 0) as faults,
+               coalesce(c.input_tokens, 0) as input_tokens, coalesce(c.output_tokens, 0) as output_tokens,
+               c.latency_ms_p50, coalesce(c.simulated, false) as simulated,
+               coalesce(d.done, 0) as done, coalesce(h.in_flight, 0) as in_flight,
+               coalesce(h.waiting, 0) as waiting
+        from calls c full join here h on h.provider = c.provider
+        left join done d on d.provider = coalesce(c.provider, h.provider)
+        order by 1
+        """,
+        {"tenant": tenant_id, "batch": batch_id},
+    )
+
+
+async def recent_batches(connection: Connection, tenant_id: str, *, most: int = 10) -> list[Row]:
+    return await fetch(
+        connection,
+        """
+        select b.id::text, b.source, b.review_name, b.accepted, b.rejected, b.created_at, b.finished_at,
+               (select count(*) from jobs j where j.batch_id = b.id
+                and j.state in ('accepted', 'held', 'routed', 'serving', 'in_review')) as open
+        from batches b where b.tenant_id = %s order by b.created_at desc, b.id desc limit %s
+        """,
+        (tenant_id, most),
+    )
+
+
+async def rejections(connection: Connection, tenant_id: str, batch_id: str, *, most: int = 100) -> list[Row]:
+    return await fetch(
+        connection,
+        "select place, code, sentence from rejections where tenant_id = %s and batch_id = %s"
+        " order by number limit %s",
+        (tenant_id, batch_id, most),
+    )
+
+
+async def not_done(connection: Connection, tenant_id: str, batch_id: str, *, most: int = 100) -> list[Row]:
+    """Jobs that ended without a result, with their reasons, in the order of their acceptance."""
+    return await fetch(
+        connection,
+        "select id::text, custom_id, name, state, reason_code, reason from jobs where tenant_id = %s"
+        " and batch_id = %s and state in ('refused', 'failed', 'expired', 'cancelled') order by id limit %s",
+        (tenant_id, batch_id, most),
+    )
+
+
+async def reasons_of_waiting(connection: Connection, tenant_id: str, batch_id: str) -> list[Row]:
+    """Why jobs are held, most frequent first."""
+    return await fetch(
+        connection,
+        "select reason, count(*) as jobs from jobs where tenant_id = %s and batch_id = %s and state = 'held'"
+        " group by reason order by 2 desc limit 5",
+        (tenant_id, batch_id),
+    )
+
+
+async def resolve_batch(connection: Connection, tenant_id: str, given: str) -> list[str]:
+    """Ids that `given` can mean: a whole id, the end of one, or `latest`."""
+    if given == "latest":
+        rows = await fetch(
+            connection,
+            "select id::text from batches where tenant_id = %s order by created_at desc, id desc limit 1",
+            (tenant_id,),
+        )
+    else:
+        rows = await fetch(
+            connection,
+            "select id::text from batches where tenant_id = %s and right(id::text, length(%s)) = %s limit 3",
+            (tenant_id, given, given),
+        )
+    return [row["id"] for row in rows]
+
+
+async def resolve_job(connection: Connection, tenant_id: str, given: str) -> list[Row]:
+    """Jobs that `given` can mean: the end of an id, or a custom id; the newest first."""
+    return await fetch(
+        connection,
+        "select id::text, custom_id, batch_id::text from jobs where tenant_id = %s"
+        " and (right(id::text, length(%s)) = %s or custom_id = %s) order by id desc limit 3",
+        (tenant_id, given, given, given),
+    )
+
+
+_RESULTS = """
+select j.id::text as job_id, j.custom_id, j.name, j.state, j.reason_code, j.reason, j.sensitivity, j.attempts,
+       j.cost_usd_micros, j.document_digest, j.review_digest, j.created_at, j.updated_at,
+       r.provider, r.model, r.model_version, r.model_reported, r.simulated, r.output, r.checks, r.standing,
+       r.mean_logprob, a.input_tokens, a.output_tokens, a.latency_ms, d.policy_digest, d.catalog_digest,
+       d.snapshot_digest, d.digest as decision_digest, d.body as decision, p.name as policy_name
+from jobs j
+left join results r on r.job_id = j.id
+left join attempts a on a.job_id = r.job_id and a.lease_token = r.lease_token and a.number = r.attempt
+left join lateral (
+    select * from decisions where job_id = j.id order by number desc limit 1
+) d on true
+left join artifacts p on p.tenant_id = j.tenant_id and p.digest = d.policy_digest
+where j.tenant_id = %(tenant)s and j.batch_id = %(batch)s
+order by j.id
+"""
+
+
+async def results(database: Database, tenant_id: str, batch_id: str) -> AsyncIterator[Row]:
+    """Every job of the batch with its result, in the order of acceptance; read as they go, in constant memory."""
+    async with database.transaction() as connection, connection.cursor(name="results") as cursor:
+        cursor.itersize = 200
+        await cursor.execute(_RESULTS, {"tenant": tenant_id, "batch": batch_id})
+        async for row in cursor:
+            row["decision"] = orjson.loads(row["decision"]) if row["decision"] else None
+            yield row
+
+
+async def decisions(connection: Connection, tenant_id: str, job_id: str) -> list[Row]:
+    rows = await fetch(
+        connection,
+        "select d.*, d.job_id::text as job_id, p.name as policy_name from decisions d"
+        " left join artifacts p on p.tenant_id = d.tenant_id and p.digest = d.policy_digest"
+        " where d.tenant_id = %s and d.job_id = %s order by d.number",
+        (tenant_id, job_id),
+    )
+    for row in rows:
+        row["body"], row["features"] = bytes(row["body"]), bytes(row["features"])
+    return rows
+
+
+async def attempts(connection: Connection, tenant_id: str, job_id: str) -> list[Row]:
+    return await fetch(
+        connection,
+        "select * from attempts where tenant_id = %s and job_id = %s order by lease_token, number",
+        (tenant_id, job_id),
+    )
+
+
+async def result(connection: Connection, tenant_id: str, job_id: str) -> Row | None:
+    rows = await fetch(
+        connection, "select * from results where tenant_id = %s and job_id = %s", (tenant_id, job_id)
+    )
+    return rows[0] if rows else None
+
+
+async def workers(connection: Connection, tenant_id: str, *, fresh_s: float = 15.0) -> list[Row]:
+    return await fetch(
+        connection,
+        "select role, provider, host, pid, slots, key_found, detail, job_ms_p50, answered, metrics_address,"
+        " extract(epoch from clock_timestamp() - seen_at)::float8 as silent_s from workers"
+        " where tenant_id = %s and seen_at > now() - make_interval(secs => %s) order by role, provider, pid",
+        (tenant_id, fresh_s),
+    )
+
+
+async def totals(connection: Connection) -> dict[str, Any]:
+    rows = await fetch(
+        connection,
+        "select state, count(*) as jobs from jobs where state in"
+        " ('accepted', 'held', 'routed', 'serving', 'in_review') group by state",
+    )
+    return {row["state"]: row["jobs"] for row in rows}

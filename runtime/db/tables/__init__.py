@@ -1,0 +1,31 @@
+"""Every table of the yard, one noun a file. Importing this package fills `metadata`."""
+
+from __future__ import annotations
+
+from sqlmodel import SQLModel
+
+from runtime.db.tables.batches import BatchRow, RejectionRow
+from runtime.db.tables.capacity import ProviderRow, RouteClassRow, SlotRow, WorkerRow
+from runtime.db.tables.jobs import JobRow
+from runtime.db.tables.named import ArtifactRow, DocumentRow, TenantRow
+from runtime.db.tables.record import AttemptRow, AuditEventRow, DecisionRow, ResultRow
+
+metadata = SQLModel.metadata
+
+__all__ = [
+    "ArtifactRow",
+    "AttemptRow",
+    "AuditEventRow",
+    "BatchRow",
+    "DecisionRow",
+    "DocumentRow",
+    "JobRow",
+    "ProviderRow",
+    "RejectionRow",
+    "ResultRow",
+    "RouteClassRow",
+    "SlotRow",
+    "TenantRow",
+    "WorkerRow",
+    "metadata",
+]

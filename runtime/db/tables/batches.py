@@ -1,0 +1,44 @@
+"""Batches: what was handed in together; and what of it could not become a job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Index, Integer
+from sqlalchemy.dialects.postgresql import UUID
+from sqlmodel import Field, SQLModel
+
+from runtime.db import columns
+
+
+class BatchRow(SQLModel, table=True):
+    __tablename__ = "batches"
+    __table_args__ = (Index("batches_by_tenant", "tenant_id", "created_at"),)
+
+    id: str = Field(sa_column=columns.uuid_key())
+    tenant_id: str = Field(sa_column=columns.words())
+    source: str = Field(sa_column=columns.words())
+    """What was handed in, for people: the paths as given."""
+    review_name: str = Field(sa_column=columns.words())
+    review_digest: str = Field(sa_column=columns.words())
+    requirements: dict[str, Any] = Field(sa_column=columns.json())
+    accepted: int = Field(sa_column=columns.number())
+    rejected: int = Field(sa_column=columns.number())
+    created_at: datetime = Field(sa_column=columns.written_at())
+    finished_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+
+
+class RejectionRow(SQLModel, table=True):
+    __tablename__ = "rejections"
+
+    batch_id: str = Field(
+        sa_column=Column(
+            UUID(as_uuid=False), ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
+        )
+    )
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    tenant_id: str = Field(sa_column=columns.words())
+    place: str = Field(sa_column=columns.words())
+    code: str = Field(sa_column=columns.words())
+    sentence: str = Field(sa_column=columns.words())

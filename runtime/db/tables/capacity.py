@@ -1,0 +1,75 @@
+"""Who serves: providers as operators set them, workers as they report, slots as they are held."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+
+from runtime.db import columns
+
+
+class ProviderRow(SQLModel, table=True):
+    """The gate of a provider: locked by every claim, so that its ceiling holds over all workers."""
+
+    __tablename__ = "providers"
+
+    tenant_id: str = Field(sa_column=columns.key())
+    name: str = Field(sa_column=columns.key())
+    ceiling: int = Field(sa_column=columns.number())
+    paused: bool = Field(sa_column=columns.yes_no(server_default=text("false")))
+    rests_until: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    """No claim before: it said so (429), or failed many times in a row."""
+    rest_reason: str = Field(sa_column=columns.words(server_default=text("''")))
+    updated_at: datetime = Field(sa_column=columns.written_at())
+
+
+class WorkerRow(SQLModel, table=True):
+    """A role process, as its heartbeat last said."""
+
+    __tablename__ = "workers"
+
+    id: str = Field(sa_column=columns.uuid_key())
+    tenant_id: str = Field(sa_column=columns.words())
+    role: str = Field(sa_column=columns.words())
+    provider: str | None = Field(sa_column=columns.words(nullable=True))
+    host: str = Field(sa_column=columns.words())
+    pid: int = Field(sa_column=columns.number())
+    slots: int = Field(sa_column=columns.number())
+    """Calls that it can have in flight now."""
+    key_found: bool = Field(sa_column=columns.yes_no(server_default=text("true")))
+    detail: str = Field(sa_column=columns.words(server_default=text("''")))
+    job_ms_p50: int | None = Field(sa_column=columns.number(nullable=True))
+    answered: int = Field(sa_column=columns.big_number(server_default=text("0")))
+    metrics_address: str = Field(sa_column=columns.words(server_default=text("''")))
+    started_at: datetime = Field(sa_column=columns.written_at())
+    seen_at: datetime = Field(sa_column=columns.written_at())
+
+
+class SlotRow(SQLModel, table=True):
+    """One call in flight, or about to be: held by a worker for a parcel of jobs, and given back with it.
+
+    The lease of every job in the parcel is the lease of its slot, renewed in one statement a process.
+    """
+
+    __tablename__ = "slots"
+    __table_args__ = (Index("slots_by_provider", "provider"),)
+
+    id: str = Field(sa_column=columns.uuid_key())
+    tenant_id: str = Field(sa_column=columns.words())
+    provider: str = Field(sa_column=columns.words())
+    worker_id: str = Field(sa_column=columns.uuid())
+    lease_until: datetime = Field(sa_column=columns.instant())
+
+
+class RouteClassRow(SQLModel, table=True):
+    """Jobs that the same providers may serve wait together, so that a full provider blocks only its own."""
+
+    __tablename__ = "route_classes"
+
+    tenant_id: str = Field(sa_column=columns.key())
+    route_class: str = Field(sa_column=columns.key())
+    rules_digest: str = Field(sa_column=columns.words())
+    """Of the policy and catalog under which it was formed; under others its jobs are looked at anew."""
+    providers: list[str] = Field(sa_column=columns.word_list())

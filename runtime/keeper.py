@@ -1,0 +1,191 @@
+"""The keeper: one at a time, it owns liveness. Every round it looks at the table and sets right what stands still.
+
+It takes back work whose lease ended, expires what is past its deadline, frees work that is bound to a provider which
+does not serve, marks finished batches, and rings the bells that the table says are missing. Nothing else in the yard
+needs to be reliable about bells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from runtime.db.session import Connection, Database, clock, fetch, repeated
+from runtime.db.stores import batches, capacity, jobs, upkeep, waiting
+from runtime.db.stores.capacity import Heartbeat
+from runtime.doorbells import Doorbells
+from runtime.ids import new_id
+from runtime.logs import logger
+from runtime.metrics import Metrics
+from runtime.settings import Settings
+from schemas.job import Job
+from schemas.lifecycle import JobState
+from schemas.messages import CLASSIFIER_QUEUE, provider_queue
+
+SHORT_REST_S = 5.0
+"""A provider that rests no longer keeps what is bound to it."""
+
+MOST_ROUNDS = 20
+"""Groups of one kind in one round, so that a flood of one kind does not starve the others."""
+
+_Find = Callable[[Connection], Awaitable[list[Job]]]
+
+
+@dataclass
+class Keeper:
+    settings: Settings
+    database: Database
+    bells: Doorbells
+    metrics: Metrics
+    keeper_id: str = field(default_factory=new_id)
+    metrics_address: str = ""
+
+    async def keep(self, stopping: asyncio.Event) -> None:
+        """Rounds until `stopping` is set; waits its turn while another keeper leads."""
+        while not stopping.is_set():
+            try:
+                await self._lead(stopping)
+            except Exception as error:
+                logger().error("keeper.failed", error=type(error).__name__, detail=str(error)[:300])
+            await _sleep(stopping, self.settings.keep_s)
+
+    async def _lead(self, stopping: asyncio.Event) -> None:
+        """Holds the keeper's lock on one connection for as long as that lives, and works beside it."""
+        async with self.database.session() as own:
+            if not await upkeep.lead(own):
+                return
+            logger().info("keeper.leads", keeper=self.keeper_id)
+            while not stopping.is_set():
+                await fetch(own, "select 1")  # the lock went with the connection if this fails
+                with self.metrics.stage_seconds.labels("keep").time():
+                    await self.round()
+                await _sleep(stopping, self.settings.keep_s)
+
+    async def round(self) -> dict[str, int]:
+        """One look at everything; returns what was done, by name. Safe to run twice at once, and at any time."""
+        tenant = self.settings.tenant
+        done = {
+            "slots": await self._drop_slots(),
+            "recovered": await self._all(lambda c: upkeep.orphans(c, tenant), _lost),
+            "expired": await self._all(lambda c: upkeep.overdue(c, tenant), _expired),
+            "unbound": await self._unbind(),
+        }
+        self.metrics.recovered.inc(done["recovered"])
+        async with self.database.transaction() as connection:
+            finished = await batches.finish(connection, tenant)
+            await capacity.beat(connection, tenant, self._said())
+            await upkeep.forget_workers(connection, tenant)
+        if any(done.values()) or finished:
+            logger().info("keeper.round", **done, finished=len(finished))
+        await self._ring()
+        return done
+
+    async def _drop_slots(self) -> int:
+        async with self.database.transaction() as connection:
+            return len(await upkeep.drop_ended_slots(connection, self.settings.tenant))
+
+    async def _unbind(self) -> int:
+        """Work that is bound to a provider which will not serve it soon goes back, to be decided anew."""
+        async with self.database.transaction() as connection:
+            rows = await capacity.loads(connection, self.settings.tenant)
+            now = await clock(connection)
+        shut = [
+            row["name"]
+            for row in rows
+            if row["paused"]
+            or not row["workers"]
+            or (row["rests_until"] and (row["rests_until"] - now).total_seconds() > SHORT_REST_S)
+        ]
+        tenant = self.settings.tenant
+        return sum([await self._all(partial(_bound_to, tenant, name), _unbound) for name in shut])
+
+    async def _all(
+        self,
+        found: _Find,
+        becomes: Callable[[Job], Job],
+    ) -> int:
+        total = 0
+        for _ in range(MOST_ROUNDS):
+            moved = await repeated(lambda: self._group(found, becomes))
+            total += moved
+            if not moved:
+                break
+        return total
+
+    async def _group(self, found: _Find, becomes: Callable[[Job], Job]) -> int:
+        async with self.database.transaction() as connection:
+            stuck = await found(connection)
+            now = await clock(connection)
+            moves = [
+                jobs.move_of(job, becomes(job), at=now, actor="keeper", facts={"slot": job.slot_id}) for job in stuck
+            ]
+            moved = await jobs.move(connection, moves)
+        for move in moves:
+            self.metrics.moves.labels(move.after.state.value).inc()
+        return len(moved)
+
+    async def _ring(self) -> None:
+        tenant = self.settings.tenant
+        async with self.database.transaction() as connection:
+            ready = await upkeep.claimable(connection, tenant)
+            waits = await waiting.count_waiting(connection, tenant, most=1_000)
+        for provider, count in ready.items():
+            self.metrics.queue.labels(provider).set(count)
+        await self.bells.ring_all(wanted_bells(ready, waits))
+
+    def _said(self) -> Heartbeat:
+        return Heartbeat(
+            self.keeper_id,
+            "keeper",
+            None,
+            socket.gethostname(),
+            os.getpid(),
+            metrics_address=self.metrics_address,
+        )
+
+
+async def _bound_to(tenant: str, provider: str, connection: Connection) -> list[Job]:
+    return await upkeep.bound_to(connection, tenant, provider)
+
+
+def wanted_bells(ready: Mapping[str, int], waits: Mapping[str, int]) -> dict[str, int]:
+    """Bells that should lie on each queue: one for the router while anything waits, and for a provider as many as
+    slots could use."""
+    wants = {provider_queue(name): count for name, count in ready.items()}
+    wants[CLASSIFIER_QUEUE] = 1 if any(waits.values()) else 0
+    return wants
+
+
+def _lost(job: Job) -> Job:
+    return job.interrupted("worker_lost", "The worker that served it went silent; its lease ended.")
+
+
+def _expired(job: Job) -> Job:
+    return job.moved(
+        JobState.EXPIRED, slot_id=None, reason_code="deadline", reason="The deadline passed before it was served."
+    )
+
+
+def _unbound(job: Job) -> Job:
+    return job.moved(
+        JobState.ACCEPTED,
+        provider=None,
+        model=None,
+        plan=(),
+        step=0,
+        step_attempts=0,
+        not_before=None,
+        reason_code="taken_back",
+        reason=f"Taken back from {job.provider}, which does not serve now; it is decided anew.",
+    )
+
+
+async def _sleep(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,41 @@
+"""Logs are events with fields, one JSON object a line: ids, names, numbers; never a document's text or a key."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+FORBIDDEN_FIELDS = frozenset({"text", "body", "document", "prompt", "answer", "output", "quote", "key", "secret"})
+"""Field names that would carry content. They are dropped, and the drop is visible."""
+
+
+def configure(level: str = "INFO", *, stream: TextIO | None = None) -> None:
+    """Sets up structlog and the standard library's logging for a role process. Called once, at the roof."""
+    target = stream or sys.stderr
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_content,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=target, format='{"logger": "%(name)s", "event": "%(message)s"}')
+
+
+def _without_content(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name in FORBIDDEN_FIELDS & event.keys():
+        event[name] = "[left out]"
+    return event
+
+
+def logger(**fields: Any) -> Any:
+    return structlog.get_logger(**fields)

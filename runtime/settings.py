@@ -1,0 +1,61 @@
+"""Settings: read once at the roof from the environment, then passed on. Nothing below reads the environment.
+
+Each has a name (`CLASSYARD_…`), a unit in it where it has one, and a default with its reason; `docs/settings.md` is
+made from here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CLASSYARD_", frozen=True, extra="ignore", populate_by_name=True)
+
+    home: Path | None = None
+    """Where the embedded yard keeps everything. Default: `classyard` in the user's data folder."""
+    database_url: str = Field(
+        default="", validation_alias=AliasChoices("CLASSYARD_DATABASE_URL", "DATABASE_URL"), repr=False
+    )
+    """`postgresql://…`. Empty: the embedded yard's."""
+    redis_url: str = Field(
+        default="", validation_alias=AliasChoices("CLASSYARD_REDIS_URL", "REDIS_URL"), repr=False
+    )
+    """`redis://…`, `rediss://…` or `unix://…`. Empty: the embedded yard's."""
+    catalog: str = ""
+    """Catalog files, separated by the platform's path separator. Empty: those under HOME/config/catalog, else the demo's."""
+    policy: str = ""
+    """A policy file. Empty: HOME/config/policies/default.yaml where it is, else the packaged default."""
+    reviews: str = ""
+    """A folder of reviews, searched before the packaged ones. Empty: HOME/config/reviews."""
+    tenant: str = "default"
+    """Whose documents the command line hands in and reads."""
+    lease_s: float = Field(default=30.0, gt=1)
+    """Seconds until the work of a worker that went silent is given to another. Renewed at a third of it."""
+    heartbeat_s: float = Field(default=2.0, gt=0)
+    """Seconds between a worker's reports; the router's picture of load is about as old."""
+    keep_s: float = Field(default=2.0, gt=0)
+    """Seconds between the keeper's rounds: the longest that a lost bell delays work."""
+    chunk: int = Field(default=200, ge=1, le=5_000)
+    """Jobs that a router decides in one transaction: large enough to share its cost, short enough to see new loads."""
+    parcel: int = Field(default=16, ge=1, le=256)
+    """Jobs that one slot takes at a time when the backlog is deep."""
+    parcel_s: float = Field(default=5.0, gt=0)
+    """Seconds of work that a parcel may hold, so that urgent work is not stuck behind one."""
+    drain_s: float = Field(default=25.0, ge=0)
+    """Seconds that a stopping worker gives to calls in flight."""
+    metrics_host: str = "127.0.0.1"
+    """Where a role's metrics are served; `0.0.0.0` inside a container."""
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
+    """0: a free port, named in the log and in `classyard status`."""
+    task_events: bool = False
+    """Whether workers report every bell to Flower; costs about a tenth of a millisecond each."""
+    log_level: str = "INFO"
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the database and broker are somebody else's, and not the embedded ones."""
+        return bool(self.database_url and self.redis_url)

@@ -1,0 +1,39 @@
+"""Run a role as a Celery worker: its queue, its pool, its service. Returns when the worker has stopped."""
+
+from __future__ import annotations
+
+import os
+
+from celery.signals import worker_shutting_down
+
+from runtime.celery_app import POOL, make_app
+from runtime.pool import Service
+from runtime.settings import Settings
+
+
+def run_worker(settings: Settings, service: Service, *, name: str, queue: str, concurrency: int) -> int:
+    """Blocks until SIGTERM (lets calls in flight finish, up to `drain_s`) or SIGINT; returns the exit code.
+
+    `name` shows in Flower and in `classyard status`.
+    """
+    os.environ["CELERY_CUSTOM_WORKER_POOL"] = POOL  # read by Celery when it is first imported, or by us below
+    app = make_app(settings.redis_url, (queue,), task_events=settings.task_events)
+    app.service, app.drain_s = service, settings.drain_s
+    worker = app.Worker(
+        hostname=f"{name}@%h",
+        pool_cls=POOL,
+        concurrency=concurrency,
+        queues=[queue],
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        optimization="fair",
+    )
+
+    def yield_soon(**_: object) -> None:
+        if worker.pool is not None:
+            worker.pool.stop_soon()
+
+    worker_shutting_down.connect(yield_soon, weak=False)
+    worker.start()
+    return int(worker.exitcode or 0)
