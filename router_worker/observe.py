@@ -75,5 +75,6 @@ def depth(slots: int, job_ms: int, bind_late: BindLate) -> int:
 
 def _guess_ms(provider: CatalogProvider) -> int:
     return min(
-        max(1, model.latency.expected_ms(TYPICAL_INPUT_TOKENS, TYPICAL_OUTPUT_TOKENS)) for model in provider.models
+        max(1, model.latency.expected_ms(TYPICAL_INPUT_TOKENS, TYPICAL_OUTPUT_TOKENS))
+        for model in provider.models
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from router_worker.engine.decide import decide, route_class
+from router_worker.engine.decide import Prepared, prepare, route_class
 from router_worker.features.extract import Extractor
 from router_worker.observe import snapshot_of
 from runtime.clock import Ticks, ticks
@@ -59,6 +59,8 @@ class _Chunk:
     """What one transaction gathers before it writes."""
 
     now: datetime
+    prepared: Prepared
+    """The rules at the snapshot, with what was assigned so far."""
     moves: list[jobs.Move] = field(default_factory=list)
     decisions: list[record.DecisionRecord] = field(default_factory=list)
     classified: list[Job] = field(default_factory=list)
@@ -76,6 +78,7 @@ class Stage:
     router_id: str
     ticks: Ticks = ticks
     _snapshot: ProviderSnapshot | None = None
+    _prepared: Prepared | None = None
     _snapshot_digest: str = ""
     _snapshot_stored: bool = False
     _snapshot_ticks: float = 0.0
@@ -114,6 +117,7 @@ class Stage:
             rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now
         )
         self._snapshot_digest = digest(self._snapshot.facts())
+        self._prepared = prepare(rules.policy, self._snapshot)
         self._snapshot_stored, self._snapshot_ticks, self._assigned = False, self.ticks(), {}
         return self._snapshot
 
@@ -128,7 +132,8 @@ class Stage:
             rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
             if not rows:
                 return 0, None
-            chunk = _Chunk(now=await clock(connection))
+            assert self._prepared is not None
+            chunk = _Chunk(now=await clock(connection), prepared=self._prepared.moved_to(snapshot.plus(assigned)))
             found = await self._featured(connection, [jobs.job_of(row) for row in rows], chunk.now)
             for job in found:
                 self._decide(job, snapshot, chunk)
@@ -141,7 +146,7 @@ class Stage:
     def _decide(self, job: Job, snapshot: ProviderSnapshot, chunk: _Chunk) -> None:
         assert job.features is not None
         features = at_this_moment(job.features, job, chunk.now)
-        decision = decide(features, self.rules.policy, snapshot.plus(self._assigned))
+        decision = chunk.prepared.decide(features)
         classed = replace(job, route_class=route_class_of(decision, self.rules.digest))
         chunk.classes[classed.route_class] = _providers_of(decision)
         after = moved_by(classed, decision)
@@ -151,6 +156,7 @@ class Stage:
         self._record(classed, after, decision, features, chunk)
         if after.provider is not None:
             self._assign(after, chunk)
+            chunk.prepared = chunk.prepared.moved_to(snapshot.plus(self._assigned))
 
     def _assign(self, job: Job, chunk: _Chunk) -> None:
         assert job.provider is not None and job.features is not None
@@ -158,9 +164,7 @@ class Stage:
         self._assigned[job.provider] = Assigned(before.jobs + 1, before.tokens + job.features.tokens)
         chunk.bound[job.provider] += 1
 
-    def _record(
-        self, job: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk
-    ) -> None:
+    def _record(self, job: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk) -> None:
         body = canonical(decision)
         facts = {
             "catalog": self.rules.catalog_digest,
@@ -308,7 +312,8 @@ def _providers_of(decision: Decision) -> tuple[str, ...]:
 
 def _within(rows: list[Row]) -> list[Row]:
     """The first rows whose texts fit into `CHUNK_BYTES`, one at least; the others are free again at the commit."""
-    total, kept = 0, []
+    kept: list[Row] = []
+    total = 0
     for row in rows:
         total += row["size_bytes"] if row["features"] is None else 0
         if kept and total > CHUNK_BYTES:

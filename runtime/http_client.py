@@ -1,5 +1,4 @@
-"""The HTTP client that calls to providers go through, and the one module that knows which library carries
-them.
+"""The HTTP client for calls to providers, and the one module that knows which library carries them.
 
 httpx is what callers see; aiohttp carries, since it takes a fifth of the processor time for a call. Nothing
 is taken from the environment: no proxy, no netrc, no certificate variables. No cookie is kept, no redirect

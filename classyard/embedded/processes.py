@@ -89,6 +89,12 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def ear(self) -> int:
+        """The end of the pipe by which a child notices that this process is gone."""
+        assert self._pipe is not None, "use the supervisor in a with block"
+        return self._pipe[0]
+
     def keep(self, name: str, start: Callable[[], Server], *, stop_timeout_s: float = 30.0) -> Server:
         """Starts it now, and again whenever it dies. What the first start raises goes to the caller."""
         server = start()
@@ -102,8 +108,7 @@ class Supervisor:
 
         It gets the environment given, and `PARENT_FD`.
         """
-        assert self._pipe is not None, "use the supervisor in a with block"
-        ear = self._pipe[0]
+        ear = self.ear
         plan = Launch(name, tuple(argv), environment={**environment, PARENT_FD: str(ear)}, parent_fd=ear)
         return self.keep(name, lambda: launch(self.home, plan), stop_timeout_s=stop_timeout_s)
 

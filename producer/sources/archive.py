@@ -143,7 +143,7 @@ class _Reading:
     def documents(self) -> Iterator[Found | Rejection]:
         is_empty = True
         for number, info in enumerate(self._archive.infolist()):
-            if info.is_dir():
+            if info.filename.endswith("/"):  # a folder
                 continue
             name = safe_name(info)
             place = Place(self._place.source, derive(name))

@@ -72,7 +72,7 @@ def _document(line: Line, place: Place, limit: int) -> Found | Rejection:
             Flaw("too_large", f"The line is longer than {limit:,} bytes. {too_large().sentence}")
         )
     try:
-        record = orjson.loads(line.data)
+        record = orjson.loads(line.data.rstrip(b"\r\n"))
     except orjson.JSONDecodeError as error:
         return place.reject(_flaw_of_json(line.data, error))
     if not isinstance(record, dict):

@@ -54,8 +54,12 @@ _ALPHABETS = (
     "āčēģīķļņšūž",  # Latvian
 )
 
-_UNLIKELY = re.compile(r"[a-z][À-ÖØ-ÞŒŠŽŸŁŚŹŻĄĆĘŃŐŰČŘŤŮĎŇĽÐÞ]|[À-ɏ]\d|\d[À-ɏ]")
-"""A capital inside a word, or a letter against a number: how quotes and currency signs look when read wrongly."""
+_UNLIKELY = re.compile(
+    r"[a-z][À-ÖØ-ÞŒŠŽŸŁŚŹŻĄĆĘŃŐŰČŘŤŮĎŇĽ]"  # a capital inside a word
+    r"|[À-ɏ]\d|\d[À-ɏ]"  # a letter against a number
+    r"|[^\W\d_][\xa1-\xa9\xab\xac\xae-\xb4\xb6\xb8\xb9\xbb-\xbf\xd7\xf7][^\W\d_]"  # a sign within a word
+)
+"""How letters, quotes and currency signs look when read wrongly."""
 
 _COMMON_SIGNS = set("ªºµ")
 _LAYOUT = set("\t\n\v\f\r\x1b")

@@ -75,7 +75,8 @@ def flaw_of_head(head: bytes) -> Flaw | None:
     for mark, encoding in _MARKS:
         if head.startswith(mark) and encoding != "utf-8-sig":
             return Flaw("undecodable", f"The file is {encoding.upper()}; save it as UTF-8.")
-    if b"\0" in head:
+    is_binary = head.count(0) * 10 > len(head)  # one NUL is the flaw of one row
+    if is_binary or any(head.startswith(magic) for magic, _ in _MAGIC):
         return Flaw("not_text", f"The file is {_kind(head)}, not text.")
     return None
 

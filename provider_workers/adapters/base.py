@@ -116,14 +116,29 @@ def schema_name(wanted: str) -> str:
 
 
 def without_lengths(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema without bounds on the length of strings; our own check holds an answer to those.
+    """The schema without bounds on the length of strings, which OpenAI and Gemini do not list among what they take.
 
-    OpenAI does not list them among what strict mode supports, and llama.cpp turns them into a grammar of
-    that many repetitions and refuses `maxLength: 2000` altogether.
-    Source: developers.openai.com/api/docs/guides/structured-outputs; github.com/ggml-org/llama.cpp issues
-    25746, 27087; checked 2026-11-23.
+    Our own check holds an answer to those. Source: developers.openai.com/api/docs/guides/structured-outputs,
+    ai.google.dev/gemini-api/docs/structured-output; checked 2026-11-23.
     """
     return without(schema, _LENGTHS)
+
+
+def with_shorter_strings(schema: Mapping[str, Any], *, at_most: int) -> dict[str, Any]:
+    """The schema with every `maxLength` brought down to `at_most`; what keeps it keeps the schema as well."""
+    return {key: _shorter(key, value, at_most) for key, value in schema.items()}
+
+
+def _shorter(key: str, value: Any, at_most: int) -> Any:
+    if key == "maxLength" and type(value) is int:
+        return min(value, at_most)
+    if isinstance(value, dict):
+        return with_shorter_strings(value, at_most=at_most)
+    if isinstance(value, list):
+        return [
+            with_shorter_strings(part, at_most=at_most) if isinstance(part, dict) else part for part in value
+        ]
+    return value
 
 
 def without(schema: Mapping[str, Any], keywords: frozenset[str]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ Two variants, because one field cannot serve all:
   models. For hosted services in general.
 - `openai-compatible` bounds it by `max_tokens`. Ollama ignores the newer name without a word and writes
   until the context is full, and llama.cpp did so until February 2026. It also asks for log-probabilities,
-  which self-hosted servers give for free and some hosted services (Groq) refuse with a 400.
+  which self-hosted servers give for free and some hosted services (Groq) refuse with a 400. And it keeps the
+  bounds on strings in the schema, and tightens them: those servers hold a model to them letter by letter, and a
+  small model that may write on repeats one sentence until its tokens are used up.
 
 Source: github.com/openai/openai-python types/chat; github.com/ollama/ollama issue 7125;
 github.com/ggml-org/llama.cpp pull 19831; console.groq.com/docs/openai; checked 2026-11-23.
@@ -33,6 +35,7 @@ from provider_workers.adapters.base import (
     key_header,
     name,
     schema_name,
+    with_shorter_strings,
     without_lengths,
 )
 from provider_workers.adapters.faults import cut_short, failure, malformed, refused, word
@@ -73,6 +76,7 @@ class OpenAI:
     name: str
     limit_field: str
     asks_logprobs: bool
+    bounds_strings: bool
 
     def build(self, call: ProviderCall) -> HttpRequest:
         body: dict[str, Any] = {
@@ -86,7 +90,7 @@ class OpenAI:
         if call.temperature is not None:
             body["temperature"] = call.temperature
         if call.schema is not None:
-            body["response_format"] = _response_format(call.schema_name, call.schema)
+            body["response_format"] = _response_format(call.schema_name, self._wire_schema(call, call.schema))
         if self.asks_logprobs:
             body["logprobs"] = True
         return HttpRequest("/chat/completions", encode(body), dict(JSON_HEADERS))
@@ -106,6 +110,11 @@ class OpenAI:
             return cut_short(reply)
         return _answer(reply, body, choice, finish)
 
+    def _wire_schema(self, call: ProviderCall, schema: Mapping[str, Any]) -> dict[str, Any]:
+        if self.bounds_strings:
+            return with_shorter_strings(schema, at_most=_longest_string(call.max_output_tokens))
+        return without_lengths(schema)
+
     def usage(self, reply: HttpReply) -> Usage:
         return _usage(decode(reply.body))
 
@@ -113,13 +122,24 @@ class OpenAI:
         return key_header(key, header or "authorization")
 
 
-OPENAI = OpenAI("openai", limit_field="max_completion_tokens", asks_logprobs=False)
-OPENAI_COMPATIBLE = OpenAI("openai-compatible", limit_field="max_tokens", asks_logprobs=True)
+OPENAI = OpenAI("openai", limit_field="max_completion_tokens", asks_logprobs=False, bounds_strings=False)
+OPENAI_COMPATIBLE = OpenAI(
+    "openai-compatible", limit_field="max_tokens", asks_logprobs=True, bounds_strings=True
+)
+
+
+def _longest_string(max_output_tokens: int) -> int:
+    """In characters: a tenth of the answer's tokens at four characters each.
+
+    At most 1,500: llama.cpp has refused a schema with `maxLength: 2000`, which becomes a grammar of as many
+    repetitions. Source: github.com/ggml-org/llama.cpp issues 25746 and 27087, checked 2026-11-23.
+    """
+    return min(1_500, max(40, max_output_tokens * 2 // 5))
 
 
 def _response_format(wanted: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Source: developers.openai.com/api/docs/guides/structured-outputs, checked 2026-11-23."""
-    held = {"name": schema_name(wanted), "strict": True, "schema": without_lengths(schema)}
+    held = {"name": schema_name(wanted), "strict": True, "schema": schema}
     return {"type": "json_schema", "json_schema": held}
 
 

@@ -1,5 +1,4 @@
-"""Whether an answer keeps the JSON schema of its review. What is wrong is told by place and keyword, never
-by value."""
+"""Whether an answer keeps the JSON schema of its review; a breach is told by place and keyword, not by value."""
 
 from __future__ import annotations
 

@@ -124,14 +124,14 @@ def _standing(provider: CatalogProvider, model: CatalogModel, policy: RoutingPol
 def _lasting(load: ProviderLoad) -> tuple[Refusal, ...]:
     if load.status is not ProviderStatus.NO_KEY:
         return ()
-    return (Refusal("no_key", f"The workers of {load.provider} have no key for it.{_because(load.reason)}"),)
+    return (Refusal("no_key", load.reason or f"The workers of {load.provider} have no key."),)
 
 
 def _of_the_moment(load: ProviderLoad) -> Refusal | None:
     if load.status is ProviderStatus.PAUSED:
-        return Refusal("paused", f"{load.provider} is paused.{_because(load.reason)}")
+        return Refusal("paused", load.reason or f"{load.provider} is paused.")
     if load.status is ProviderStatus.DOWN:
-        return Refusal("down", f"{load.provider} is down.{_because(load.reason)}")
+        return Refusal("down", load.reason or f"{load.provider} is down.")
     if load.status is ProviderStatus.NO_WORKER:
         return _no_worker(load.provider, load.reason)
     if load.headroom_jobs <= 0:
@@ -140,8 +140,4 @@ def _of_the_moment(load: ProviderLoad) -> Refusal | None:
 
 
 def _no_worker(provider: str, reason: str) -> Refusal:
-    return Refusal("no_worker", f"No worker of {provider} has been heard of lately.{_because(reason)}")
-
-
-def _because(reason: str) -> str:
-    return f" {reason}" if reason else ""
+    return Refusal("no_worker", reason or f"No worker of {provider} has been heard of lately.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,10 +115,7 @@ def test_every_plain_character_leads_back_into_the_text_in_order(text: str) -> N
     places = [made.origin(index, index + 1) for index in range(len(made.text))]
 
     assert all(0 <= start < end <= len(text) for start, end in places)
-    assert all(
-        before[0] <= after[0] and before[1] <= after[1]
-        for before, after in zip(places, places[1:], strict=False)
-    )
+    assert all(a[0] <= b[0] and a[1] <= b[1] for a, b in pairwise(places))
 
 
 @given(text=ANY_TEXT, document=ANY_TEXT)

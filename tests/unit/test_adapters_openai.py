@@ -156,3 +156,20 @@ def test_a_wait_is_kept_within_a_day(headers: dict[str, str], wait_s: float) -> 
 
     assert isinstance(read, Fault)
     assert read.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(("tokens", "longest"), [(16, 40), (500, 200), (900, 360), (100_000, 1_500)])
+def test_a_self_hosted_model_may_not_write_one_string_to_the_end(tokens: int, longest: int) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "maxLength": {"type": "string", "maxLength": 2000},
+            "short": {"type": "string", "maxLength": 9},
+        },
+    }
+
+    body = json.loads(OPENAI_COMPATIBLE.build(replace(CALL, schema=schema, max_output_tokens=tokens)).body)
+
+    properties = body["response_format"]["json_schema"]["schema"]["properties"]
+    assert properties["maxLength"] == {"type": "string", "maxLength": longest}
+    assert properties["short"] == {"type": "string", "maxLength": 9}

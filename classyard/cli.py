@@ -1,0 +1,155 @@
+"""The command line. Each command is a few lines here; what it does lives in `classyard.commands` and below.
+
+Whatever goes wrong ends in a sentence on stderr and an exit code: 1 not everything succeeded, 2 the caller's mistake,
+3 the configuration, 4 the machine or a service, 70 a bug of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from schemas.errors import ClassyardError
+from schemas.sensitivity import Lane, Quality
+
+app = typer.Typer(
+    name="classyard",
+    help="Review documents in bulk with language models: routed by policy, recorded, impossible to lose one with.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+run = typer.Typer(help="Run one role of a yard as a process of its own.", no_args_is_help=True)
+app.add_typer(run, name="run")
+
+
+def main() -> None:
+    try:
+        app(standalone_mode=False)
+    except ClassyardError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except typer.Exit as error:
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # what the command line parser says of its arguments
+            _complain(error.format_message())
+            sys.exit(2)
+        raise
+
+
+def _complain(sentence: str) -> None:
+    sys.stderr.write(f"classyard: {sentence}\n")
+
+
+def _context() -> Any:
+    from classyard.context import Context
+
+    return Context.from_environment()
+
+
+@app.command()
+def up() -> None:
+    """Start the yard on this machine and keep it up until Ctrl-C."""
+    from classyard.commands.yard import stay_up
+
+    stay_up(_context())
+
+
+@app.command()
+def down() -> None:
+    """Stop the yard that runs on this machine; everything it has is kept."""
+    from classyard.commands.yard import take_down
+
+    take_down(_context())
+
+
+@app.command()
+def demo(
+    documents: Annotated[int, typer.Option(help="Documents to review.", min=3, max=500)] = 48,
+) -> None:
+    """Start a yard, review synthetic documents at three providers, and explain one decision."""
+    from classyard.demo import show
+
+    raise typer.Exit(show(_context(), documents=documents))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version. Safe to run again, and by many at once."""
+    from runtime.db.migrate import migrate as upgrade
+
+    print(f"The database is at revision {upgrade(_context().connected().settings.database_url)}.")
+
+
+@run.command("router")
+def run_router() -> None:
+    """Decide waiting jobs."""
+    from classyard import roles
+
+    raise typer.Exit(roles.run_router(_context()))
+
+
+@run.command("provider")
+def run_provider(
+    name: Annotated[str, typer.Argument(help="The provider's name in the catalog.")],
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Calls in flight in this process; the provider's ceiling by default.")
+    ] = None,
+) -> None:
+    """Serve the jobs of one provider."""
+    from classyard import roles
+
+    raise typer.Exit(roles.run_provider(_context(), name, concurrency))
+
+
+@run.command("keeper")
+def run_keeper() -> None:
+    """Take back what lost workers held, expire, and ring missing bells. One leads; more stand by."""
+    from classyard import roles
+
+    raise typer.Exit(roles.run_keeper(_context()))
+
+
+@app.command()
+def submit(
+    paths: Annotated[list[Path], typer.Argument(help="Folders, files, .zip of text files, .jsonl or .csv.")],
+    review: Annotated[str, typer.Option(help="What to review them for, such as contract-clauses.")],
+    sensitivity: Annotated[
+        str | None, typer.Option(help="public, internal (default), confidential or restricted.")
+    ] = None,
+    residency: Annotated[
+        list[str] | None, typer.Option(help="Region in which they may be processed; may be given again.")
+    ] = None,
+    deadline: Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")] = None,
+    max_cost: Annotated[str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")] = None,
+    quality: Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")] = None,
+    priority: Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch until all are final; the exit code tells.")] = False,
+) -> None:
+    """Hand in documents to be reviewed."""
+    from classyard.commands.submit import submit as hand_in
+
+    code = hand_in(
+        _context(),
+        paths,
+        review=review,
+        wait=wait,
+        sensitivity=sensitivity,
+        residency=residency or [],
+        deadline=deadline,
+        max_cost=max_cost,
+        quality=quality,
+        priority=priority,
+    )
+    raise typer.Exit(code)

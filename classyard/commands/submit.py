@@ -1,0 +1,118 @@
+"""`classyard submit`: read, check, commit, ring once, and watch where that is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from classyard.commands.text import clean
+from classyard.commands.yard import say
+from classyard.context import Context
+from producer.durations import parse_duration
+from producer.intake.accept import Accepted, NothingAccepted, accept
+from producer.money import parse_money
+from producer.sources import check_paths, read_all
+from runtime.doorbells import RedisDoorbells
+from runtime.metrics import Metrics
+from runtime.redis_client import make_redis
+from schemas.errors import BadInput
+from schemas.messages import CLASSIFIER_QUEUE
+from schemas.review import Review
+from schemas.sensitivity import Lane, Quality, Sensitivity
+from schemas.submission import Rejection, Requirements
+
+SHOWN = 20
+"""Rejections printed; the rest are counted, and `classyard status` has them all."""
+
+
+def submit(
+    context: Context,
+    paths: Sequence[Path],
+    *,
+    review: str,
+    wait: bool,
+    sensitivity: str | None,
+    residency: Sequence[str],
+    deadline: str | None,
+    max_cost: str | None,
+    quality: str | None,
+    priority: str | None,
+) -> int:
+    """Returns the exit code: 0 only where every document was accepted and, with `wait`, succeeded."""
+    requirements = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
+    found = context.review(review)
+    check_paths(paths)
+    connected = context.connected()
+    try:
+        accepted = asyncio.run(_hand_in(connected, paths, found, requirements))
+    except NothingAccepted as nothing:
+        _show(nothing.rejections, len(nothing.rejections))
+        raise
+    _show(accepted.rejections, accepted.rejected)
+    say(f"Accepted {accepted.accepted} documents as batch {accepted.batch_id}.")
+    if not wait:
+        say(f"Follow it with: classyard watch {accepted.batch_id}")
+        return 1 if accepted.rejected else 0
+    from classyard.commands.watch import watch
+
+    return watch(connected, [accepted.batch_id])
+
+
+async def _hand_in(
+    context: Context, paths: Sequence[Path], review: Review, requirements: Requirements
+) -> Accepted:
+    async with context.database() as database:
+        accepted = await accept(
+            database,
+            read_all(paths),
+            tenant_id=context.settings.tenant,
+            source=", ".join(str(path) for path in paths)[:2_000],
+            review=review,
+            requirements=requirements,
+        )
+    # Everything is committed. The bell only saves the keeper's next round; if it is lost, nothing is.
+    bells = RedisDoorbells(make_redis(context.settings.redis_url, timeout_s=1.0), Metrics())
+    await bells.ring(CLASSIFIER_QUEUE, 1)
+    await bells.close()
+    return accepted
+
+
+def read_requirements(
+    sensitivity: str | None,
+    residency: Sequence[str],
+    deadline: str | None,
+    max_cost: str | None,
+    quality: str | None,
+    priority: str | None,
+) -> Requirements:
+    """Raises `BadInput` naming the option and what it may be."""
+    given = {
+        "sensitivity": _one_of(Sensitivity, "--sensitivity", sensitivity),
+        "quality": _one_of(Quality, "--quality", quality),
+        "lane": _one_of(Lane, "--priority", priority),
+        "deadline_s": None if deadline is None else parse_duration(deadline),
+        "max_cost_usd_micros": None if max_cost is None else parse_money(max_cost),
+        "residency": tuple(residency),
+    }
+    try:
+        return Requirements(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(first["msg"].removeprefix("Value error, "), where=f"--{first['loc'][0]}") from error
+
+
+def _one_of(kind: type[Sensitivity | Quality | Lane], option: str, given: str | None) -> str | None:
+    if given is not None and given not in list(kind):
+        known = ", ".join(kind)
+        raise BadInput(f"{given!r} is not known; it may be one of: {known}.", where=option)
+    return given
+
+
+def _show(rejections: Sequence[Rejection], total: int) -> None:
+    for rejection in rejections[:SHOWN]:
+        say(clean(f"Not accepted: {rejection.where}: {rejection.sentence}"))
+    if total > SHOWN:
+        say(f"… and {total - SHOWN} more that were not accepted.")

@@ -1,0 +1,1 @@
+"""Routing policies: where they come from, and their life."""
