@@ -39,8 +39,7 @@ _BROKE: dict[Break, Fault] = {
 
 
 class Caller:
-    """Sends to one provider. Many calls may be under way at once; the client is shared and closed by its
-    owner."""
+    """Sends to one provider. Many calls may be under way at once; the client's owner closes it."""
 
     def __init__(
         self, provider: CatalogProvider, key: Secret | str | None, client: httpx.AsyncClient

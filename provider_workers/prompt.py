@@ -31,8 +31,7 @@ confidence: a number from 0 to 1."""
 
 
 def build_call(review: Review, document_text: str, model: CatalogModel) -> ProviderCall:
-    """The question to one model. It is held to the answer's schema where it can be; else only the words ask
-    for it."""
+    """The question to one model, held to the answer's schema where it can be; else only the words ask for it."""
     return ProviderCall(
         model_version=model.version,
         system=system_text(review),

@@ -1,5 +1,4 @@
-"""From a catalog's reference to the key itself: `env:NAME`, `file:PATH` or `none`. The value is never
-shown."""
+"""From a catalog's reference to the key itself: `env:NAME`, `file:PATH` or `none`. It is never shown."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,8 +13,8 @@ from classyard.commands.yard import say
 from classyard.context import Context
 from producer.durations import parse_duration
 from producer.intake.accept import Accepted, NothingAccepted, accept
-from producer.money import parse_money
-from producer.sources import check_paths, read_all
+from producer.money import parse_usd
+from producer.sources import read_all
 from runtime.doorbells import RedisDoorbells
 from runtime.metrics import Metrics
 from runtime.redis_client import make_redis
@@ -22,7 +22,7 @@ from schemas.errors import BadInput
 from schemas.messages import CLASSIFIER_QUEUE
 from schemas.review import Review
 from schemas.sensitivity import Lane, Quality, Sensitivity
-from schemas.submission import Rejection, Requirements
+from schemas.submission import Rejection, Requirements, SourceDocument
 
 SHOWN = 20
 """Rejections printed; the rest are counted, and `classyard status` has them all."""
@@ -44,10 +44,10 @@ def submit(
     """Returns the exit code: 0 only where every document was accepted and, with `wait`, succeeded."""
     requirements = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
     found = context.review(review)
-    check_paths(paths)
+    documents = read_all(paths, on_skip=lambda skipped: say(clean(f"Skipped {skipped.where}: {skipped.reason}")))
     connected = context.connected()
     try:
-        accepted = asyncio.run(_hand_in(connected, paths, found, requirements))
+        accepted = asyncio.run(_hand_in(connected, paths, documents, found, requirements))
     except NothingAccepted as nothing:
         _show(nothing.rejections, len(nothing.rejections))
         raise
@@ -62,12 +62,16 @@ def submit(
 
 
 async def _hand_in(
-    context: Context, paths: Sequence[Path], review: Review, requirements: Requirements
+    context: Context,
+    paths: Sequence[Path],
+    documents: Iterable[SourceDocument | Rejection],
+    review: Review,
+    requirements: Requirements,
 ) -> Accepted:
     async with context.database() as database:
         accepted = await accept(
             database,
-            read_all(paths),
+            documents,
             tenant_id=context.settings.tenant,
             source=", ".join(str(path) for path in paths)[:2_000],
             review=review,
@@ -94,7 +98,7 @@ def read_requirements(
         "quality": _one_of(Quality, "--quality", quality),
         "lane": _one_of(Lane, "--priority", priority),
         "deadline_s": None if deadline is None else parse_duration(deadline),
-        "max_cost_usd_micros": None if max_cost is None else parse_money(max_cost),
+        "max_cost_usd_micros": None if max_cost is None else parse_usd(max_cost),
         "residency": tuple(residency),
     }
     try:

@@ -160,8 +160,7 @@ def _answer(reply: HttpReply, body: dict[str, Any], choice: dict[str, Any], fini
 
 
 def _usage(body: dict[str, Any]) -> Usage:
-    """Output counts hold reasoning tokens. Source: openai-python types/completion_usage, checked
-    2026-11-23."""
+    """Output counts hold reasoning tokens. Source: openai-python types/completion_usage, 2026-11-23."""
     return Usage(count(at(body, "usage", "prompt_tokens")), count(at(body, "usage", "completion_tokens")))
 
 

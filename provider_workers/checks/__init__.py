@@ -1,2 +1,1 @@
-"""Whether an answer can be used: it parses, it keeps its contract, and its quotes stand in the document.
-Pure."""
+"""Whether an answer can be used: it parses, it keeps its contract, its quotes stand there. Pure."""

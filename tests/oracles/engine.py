@@ -1,0 +1,195 @@
+"""The decision once more, slowly and plainly, from the rules as the docs state them. Imports nothing of the engine.
+
+It says who is allowed, who is out and by which rules, who is ranked in which order with which score, and the plan;
+words are left to the engine. Fractions are exact here: the engine may differ by its rounding, one millionth of a part.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor
+from typing import Any, NamedTuple
+
+from schemas.catalog import CatalogModel, CatalogProvider
+from schemas.features import JobFeatures
+from schemas.policy import RoutingPolicy, Scale
+from schemas.sensitivity import Sensitivity
+from schemas.snapshot import ProviderSnapshot, ProviderStatus
+
+ORDER = [Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.CONFIDENTIAL, Sensitivity.RESTRICTED]
+
+
+class Verdict(NamedTuple):
+    refused: dict[str, set[str]]
+    """`provider/model` of each refused candidate, and the rules that refuse it."""
+    unavailable: dict[str, str]
+    totals: dict[str, Fraction]
+    """Exact score in millionths of each candidate that can be ranked."""
+    worst: dict[str, int]
+    outcome: str
+
+
+def verdict(job: JobFeatures, policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Verdict:
+    refused: dict[str, set[str]] = {}
+    unavailable: dict[str, str] = {}
+    totals: dict[str, Fraction] = {}
+    worst: dict[str, int] = {}
+    takes: dict[str, int] = {}
+    for provider in snapshot.catalog.providers:
+        for model in provider.models:
+            name = f"{provider.name}/{model.name}"
+            rules = rules_against(job, policy, snapshot, provider, model)
+            if rules:
+                refused[name] = rules
+                continue
+            reason = why_not_now(snapshot, provider.name)
+            if reason:
+                unavailable[name] = reason
+                continue
+            figures = figures_of(job, policy, snapshot, provider, model)
+            totals[name] = total(policy, figures, model)
+            worst[name] = figures["worst"]
+            takes[name] = figures["latency"] + figures["delay"]
+    if job.time_left_ms is not None:
+        late = [name for name in totals if takes[name] > job.time_left_ms]
+        if len(late) < len(totals):
+            for name in late:
+                unavailable[name] = "deadline"
+                del totals[name]
+    return Verdict(refused, unavailable, totals, worst, outcome_of(totals, unavailable))
+
+
+def outcome_of(totals: dict[str, Fraction], unavailable: dict[str, str]) -> str:
+    if totals:
+        return "routed"
+    if not unavailable:
+        return "refused"
+    return "waiting" if "full" in unavailable.values() else "held"
+
+
+def rules_against(
+    job: JobFeatures,
+    policy: RoutingPolicy,
+    snapshot: ProviderSnapshot,
+    provider: CatalogProvider,
+    model: CatalogModel,
+) -> set[str]:
+    load = snapshot.load(provider.name)
+    document = ORDER.index(job.sensitivity)
+    needed = own(job.tokens + job.prompt_tokens, model) + job.max_output_tokens
+    speaks = "*" in model.languages or (job.language in model.languages and job.language != "und")
+    self_hosted = provider.kind.value == "self_hosted"
+    checks = {
+        "providers": not policy.providers or provider.name in policy.providers,
+        "training": policy.allow_training or not provider.data_terms.trains_on_data,
+        "unpriced": model.price is not None,
+        "no_key": load is None or load.status is not ProviderStatus.NO_KEY,
+        "boundary": document <= ORDER.index(provider.boundary),
+        "self_hosted": self_hosted
+        or policy.self_hosted_from is None
+        or document < ORDER.index(policy.self_hosted_from),
+        "residency": not job.residency
+        or all(
+            (self_hosted and region == "local") or any(lies_in(region, outer) for outer in job.residency)
+            for region in provider.regions
+        ),
+        "context": needed <= model.context_tokens,
+        "output_length": job.max_output_tokens <= model.max_output_tokens,
+        "json_schema": model.json_schema or not job.needs_json_schema,
+        "language": speaks,
+        "modality": set(job.modalities) <= set(model.modalities),
+        "quality": model.quality >= policy.quality_floors.get(job.quality, 0.0),
+        "cost_ceiling": job.max_cost_usd_micros is None
+        or model.price is None
+        or worst_of(job, policy, model) <= job.max_cost_usd_micros,
+        "deadline": job.time_left_ms is None or job.time_left_ms > 0,
+    }
+    return {rule for rule, passes in checks.items() if not passes}
+
+
+def lies_in(region: str, outer: str) -> bool:
+    return region.split("-")[: len(outer.split("-"))] == outer.split("-")
+
+
+def own(tokens: int, model: CatalogModel) -> int:
+    return floor(tokens * model.tokens_per_o200k) + 1
+
+
+def cost(model: CatalogModel, tokens_in: int, tokens_out: int) -> int:
+    assert model.price is not None
+    exact = Fraction(
+        tokens_in * model.price.input_usd_micros_per_mtok
+        + tokens_out * model.price.output_usd_micros_per_mtok,
+        1_000_000,
+    )
+    return exact.__ceil__()
+
+
+def worst_of(job: JobFeatures, policy: RoutingPolicy, model: CatalogModel) -> int:
+    one = cost(model, own(job.tokens + job.prompt_tokens, model), job.max_output_tokens)
+    return policy.plan.attempts_per_step * one
+
+
+def why_not_now(snapshot: ProviderSnapshot, provider: str) -> str:
+    load = snapshot.load(provider)
+    if load is None:
+        return "no_worker"
+    if load.status is not ProviderStatus.READY:
+        return load.status.value
+    return "full" if load.headroom_jobs == 0 else ""
+
+
+def figures_of(
+    job: JobFeatures,
+    policy: RoutingPolicy,
+    snapshot: ProviderSnapshot,
+    provider: CatalogProvider,
+    model: CatalogModel,
+) -> dict[str, int]:
+    load = snapshot.load(provider.name)
+    assert load is not None
+    tokens_in = own(job.tokens + job.prompt_tokens, model)
+    tokens_out = min(own(job.expected_output_tokens, model), job.max_output_tokens)
+    prior = model.latency.expected_ms(tokens_in, tokens_out)
+    seen = load.job_ms_p50
+    return {
+        "cost": cost(model, tokens_in, tokens_out),
+        "worst": worst_of(job, policy, model),
+        "latency": prior if seen is None else (prior + seen) // 2,
+        "delay": load.waiting_jobs * (prior if seen is None else seen) // max(1, load.slots),
+    }
+
+
+def total(policy: RoutingPolicy, figures: dict[str, int], model: CatalogModel) -> Fraction:
+    weights, scales = policy.weights, policy.scales
+    parts: list[tuple[float, Scale, Any]] = [
+        (weights.cost, scales.cost_usd_micros, figures["cost"]),
+        (weights.latency, scales.latency_ms, figures["latency"]),
+        (weights.quality, scales.quality, model.quality),
+        (weights.load, scales.delay_ms, figures["delay"]),
+    ]
+    weighed = sum(Fraction(weight) * on_scale(scale, raw) for weight, scale, raw in parts)
+    return weighed / sum(Fraction(weight) for weight, _, _ in parts) * 1_000_000
+
+
+def on_scale(scale: Scale, raw: float) -> Fraction:
+    best, worst = Fraction(scale.best), Fraction(scale.worst)
+    return min(Fraction(1), max(Fraction(0), (worst - Fraction(raw)) / (worst - best)))
+
+
+def plan_of(order: list[str], worst: dict[str, int], policy: RoutingPolicy, ceiling: int | None) -> list[str]:
+    """`order` is the ranking. Each step: the best that fits what is left, at another provider than the step before it
+    where one fits."""
+    steps: list[str] = []
+    while len(steps) < policy.plan.max_steps:
+        spent = sum(worst[name] for name in steps)
+        fitting = [
+            name
+            for name in order
+            if name not in steps and (ceiling is None or spent + worst[name] <= ceiling)
+        ]
+        if not fitting:
+            break
+        elsewhere = [name for name in fitting if not steps or name.split("/")[0] != steps[-1].split("/")[0]]
+        steps.append((elsewhere or fitting)[0])
+    return steps

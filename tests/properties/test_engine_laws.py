@@ -1,0 +1,268 @@
+"""The laws of the decision, over drawn jobs, policies and snapshots."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+
+from router_worker.engine.decide import decide, prepare, route_class
+from router_worker.engine.explain import explain
+from schemas.canonical import canonical, digest
+from schemas.catalog import Catalog, CatalogModel, CatalogProvider
+from schemas.decision import Candidate, Decision, Outcome
+from schemas.features import JobFeatures
+from schemas.policy import RoutingPolicy
+from schemas.sensitivity import Sensitivity
+from schemas.snapshot import Assigned, ProviderSnapshot
+from tests.oracles import engine as oracle
+from tests.strategies import features, policies, snapshots, with_models
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Case(NamedTuple):
+    job: JobFeatures
+    policy: RoutingPolicy
+    snapshot: ProviderSnapshot
+
+    def decided(self) -> Decision:
+        return decide(self.job, self.policy, self.snapshot)
+
+
+cases = st.builds(Case, features(), policies(), snapshots())
+
+
+def name(candidate: Candidate) -> str:
+    return f"{candidate.provider}/{candidate.model}"
+
+
+def by_name(decision: Decision) -> dict[str, Candidate]:
+    return {name(each): each for each in decision.candidates}
+
+
+def shuffled(snapshot: ProviderSnapshot, seed: int) -> ProviderSnapshot:
+    """The same facts in another order; the digest of the catalog is left, since it is of a file's own order."""
+    chance = random.Random(seed)
+    providers = [
+        provider.model_copy(update={"models": tuple(chance.sample(provider.models, len(provider.models)))})
+        for provider in snapshot.catalog.providers
+    ]
+    chance.shuffle(providers)
+    loads = chance.sample(snapshot.loads, len(snapshot.loads))
+    return replace(snapshot, catalog=Catalog(providers=tuple(providers)), loads=tuple(loads))
+
+
+@given(cases)
+def test_the_same_values_give_the_same_bytes(case: Case) -> None:
+    again = Case(
+        replace(case.job),
+        RoutingPolicy.model_validate_json(case.policy.model_dump_json()),
+        replace(case.snapshot, catalog=Catalog.model_validate_json(case.snapshot.catalog.model_dump_json())),
+    )
+
+    assert canonical(case.decided()) == canonical(again.decided())
+
+
+@given(cases, st.lists(features(), max_size=3))
+def test_a_prepared_decision_has_the_same_bytes_whatever_was_decided_before(
+    case: Case, others: list[JobFeatures]
+) -> None:
+    prepared = prepare(case.policy, case.snapshot)
+    for other in others:
+        prepared.decide(other)
+
+    assert canonical(prepared.decide(case.job)) == canonical(case.decided())
+
+
+@given(cases, st.data())
+def test_moving_to_another_snapshot_gives_what_preparing_anew_gives(case: Case, data: st.DataObject) -> None:
+    assigned = {load.provider: Assigned(data.draw(st.integers(0, 3)), 10) for load in case.snapshot.loads}
+    later = case.snapshot.plus(assigned)
+    other = data.draw(snapshots())
+
+    for snapshot in (later, other):
+        moved = prepare(case.policy, case.snapshot).moved_to(snapshot)
+        assert canonical(moved.decide(case.job)) == canonical(decide(case.job, case.policy, snapshot))
+
+
+@given(cases, st.integers(0, 10_000))
+def test_the_order_of_catalog_and_loads_does_not_matter(case: Case, seed: int) -> None:
+    ours, theirs = case.decided(), case._replace(snapshot=shuffled(case.snapshot, seed)).decided()
+
+    # The digest names the snapshot as it was stored, whose loads stand in an order of their own.
+    assert replace(theirs, snapshot_digest=ours.snapshot_digest) == ours
+
+
+@given(cases)
+def test_each_candidate_appears_exactly_once_ranked_unavailable_or_refused(case: Case) -> None:
+    decision = case.decided()
+
+    laid_out = {f"{p.name}/{m.name}" for p in case.snapshot.catalog.providers for m in p.models}
+    assert sorted(map(name, decision.candidates)) == sorted(laid_out)
+    for each in decision.candidates:
+        assert (each.rank is not None) + (each.unavailable is not None) + bool(each.refusals) == 1
+        assert (each.score is not None) == (each.rank is not None)
+        assert (each.estimate is None) == bool(each.refusals)
+
+
+@given(cases)
+def test_candidates_stand_by_rank_and_then_by_name(case: Case) -> None:
+    candidates = case.decided().candidates
+
+    ranked = [each for each in candidates if each.rank is not None]
+    assert [each.rank for each in ranked] == list(range(1, len(ranked) + 1))
+    assert list(candidates[: len(ranked)]) == ranked
+    aside = [(each.provider, each.model) for each in candidates[len(ranked) :]]
+    assert aside == sorted(aside)
+
+
+@given(cases)
+def test_the_chosen_one_passes_every_constraint(case: Case) -> None:
+    chosen = case.decided().chosen
+    if chosen is None:
+        return
+
+    provider = case.snapshot.catalog.provider(chosen.provider)
+    assert provider is not None
+    model = provider.model(chosen.model)
+    assert model is not None
+    assert not oracle.rules_against(case.job, case.policy, case.snapshot, provider, model)
+    assert not oracle.why_not_now(case.snapshot, provider.name)
+
+
+@given(cases, st.data())
+def test_raising_a_price_never_raises_a_rank(case: Case, data: st.DataObject) -> None:
+    before = by_name(case.decided())
+    ranked = [each for each in before.values() if each.rank is not None]
+    if not ranked:
+        return
+    dear = data.draw(st.sampled_from(ranked))
+    more = data.draw(st.sampled_from([1, 1_000, 200_000, 10_000_000, 10**15]))
+
+    def raised(provider: CatalogProvider, model: CatalogModel) -> CatalogModel:
+        if (provider.name, model.name) != (dear.provider, dear.model) or model.price is None:
+            return model
+        price = model.price.model_copy(
+            update={"output_usd_micros_per_mtok": model.price.output_usd_micros_per_mtok + more}
+        )
+        return model.model_copy(update={"price": price})
+
+    after = by_name(case._replace(snapshot=with_models(case.snapshot, raised)).decided())[name(dear)]
+    event("refused by its new price" if after.rank is None else "still ranked")
+    assert after.rank is None or (dear.rank is not None and after.rank >= dear.rank)
+
+
+@given(cases, st.data())
+def test_removing_a_candidate_that_was_not_chosen_does_not_change_the_choice(
+    case: Case, data: st.DataObject
+) -> None:
+    """Without exception, deadlines included: a candidate in time is never passed over for a late one, so where the
+    chosen one is in time every late one is out already, and where it is late no one is in time."""
+    before = case.decided()
+    chosen = before.chosen
+    assume(len(before.candidates) > 1)
+    others = [
+        each for each in before.candidates if not chosen or name(each) != f"{chosen.provider}/{chosen.model}"
+    ]
+    gone = data.draw(st.sampled_from(others))
+
+    def without(provider: CatalogProvider, model: CatalogModel) -> CatalogModel | None:
+        return None if (provider.name, model.name) == (gone.provider, gone.model) else model
+
+    after = case._replace(snapshot=with_models(case.snapshot, without)).decided()
+    assert after.chosen == chosen
+
+
+@given(cases)
+def test_the_worst_cost_of_the_whole_plan_stays_under_the_ceiling(case: Case) -> None:
+    plan = case.decided().plan
+
+    ceiling = case.job.max_cost_usd_micros
+    assert ceiling is None or sum(step.worst_cost_usd_micros for step in plan) <= ceiling
+    assert len(plan) <= case.policy.plan.max_steps
+    assert len({(step.provider, step.model) for step in plan}) == len(plan)
+
+
+@given(cases)
+def test_every_step_of_the_plan_is_allowed_and_the_first_is_the_best(case: Case) -> None:
+    decision = case.decided()
+
+    assert {f"{step.provider}/{step.model}" for step in decision.plan} <= set(decision.allowed)
+    assert list(decision.allowed) == sorted(decision.allowed, key=lambda pair: tuple(pair.split("/")))
+    assert set(decision.allowed) == {name(each) for each in decision.candidates if not each.refusals}
+    assert bool(decision.plan) == (decision.outcome is Outcome.ROUTED)
+    if decision.plan:
+        best = decision.candidates[0]
+        assert (decision.plan[0].provider, decision.plan[0].model) == (best.provider, best.model)
+
+
+@given(cases, st.sampled_from(Sensitivity))
+def test_raising_the_sensitivity_never_enlarges_what_is_allowed(case: Case, other: Sensitivity) -> None:
+    raised = replace(case.job, sensitivity=case.job.sensitivity.at_least(other))
+
+    assert set(case._replace(job=raised).decided().allowed) <= set(case.decided().allowed)
+
+
+@given(cases)
+def test_it_has_a_reason_whatever_the_outcome(case: Case) -> None:
+    decision = case.decided()
+
+    event(decision.outcome.value)
+    assert decision.reason_code
+    assert decision.reason.endswith(".")
+    for each in decision.candidates:
+        for refusal in (*each.refusals, *filter(None, [each.unavailable])):
+            assert refusal.rule
+            assert refusal.sentence.endswith(".")
+
+
+@given(cases)
+def test_it_carries_the_digests_of_what_it_was_decided_on(case: Case) -> None:
+    decision = case.decided()
+
+    assert decision.features_digest == digest(case.job)
+    assert decision.policy_digest == digest(case.policy)
+    assert decision.snapshot_digest == digest(case.snapshot.facts())
+
+
+@given(cases, cases)
+def test_the_route_class_tells_allowed_sets_apart(one: Case, other: Case) -> None:
+    left, right = one.decided(), other.decided()
+
+    assert (route_class(left) == route_class(right)) == (left.allowed == right.allowed)
+
+
+@given(cases)
+def test_the_explanation_names_every_candidate(case: Case) -> None:
+    decision = case.decided()
+    text = explain(decision)
+
+    assert all(name(each) in text for each in decision.candidates)
+    assert decision.reason in text
+
+
+@settings(max_examples=400)
+@given(cases)
+def test_it_equals_the_slow_plain_oracle(case: Case) -> None:
+    decision = case.decided()
+    truth = oracle.verdict(*case)
+
+    refused = {name(c): {r.rule for r in c.refusals} for c in decision.candidates if c.refusals}
+    unavailable = {name(c): c.unavailable.rule for c in decision.candidates if c.unavailable}
+    assert (refused, unavailable, decision.outcome.value) == (truth.refused, truth.unavailable, truth.outcome)
+    ranked = [each for each in decision.candidates if each.rank is not None]
+    totals = {name(each): each.score.total for each in ranked if each.score}
+    assert totals.keys() == truth.totals.keys()
+    assert all(abs(truth.totals[each] - total) <= 1.5 for each, total in totals.items())
+    order = sorted(totals, key=lambda each: (-totals[each], each.split("/")))
+    assert [name(each) for each in ranked] == order
+    expected = oracle.plan_of(order, truth.worst, case.policy, case.job.max_cost_usd_micros)
+    assert [f"{step.provider}/{step.model}" for step in decision.plan] == expected
+    assert {f"{s.provider}/{s.model}": s.worst_cost_usd_micros for s in decision.plan} == {
+        each: truth.worst[each] for each in expected
+    }
