@@ -8,10 +8,21 @@ by letter.
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from schemas.call import ProviderCall
 from schemas.canonical import canonical
 from schemas.catalog import CatalogModel
 from schemas.review import MAX_QUOTE_CHARACTERS, SEVERITIES, VERDICTS, Review
+
+MOST_CHOICES = 100
+"""Sentences offered as quotes; a grammar of more costs a small server more than the answer."""
+
+SHORTEST_CHOICE = 20
+"""Characters; shorter lines are headings and numbers."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 OPENING, CLOSING = "<document>", "</document>"
 
@@ -36,11 +47,33 @@ def build_call(review: Review, document_text: str, model: CatalogModel) -> Provi
         model_version=model.version,
         system=system_text(review),
         user=f"{OPENING}\n{document_text}\n{CLOSING}",
-        schema=review.schema_of_answer if model.json_schema else None,
+        schema=_schema(review, document_text, model) if model.json_schema else None,
         schema_name=review.review,
         max_output_tokens=min(review.max_output_tokens, model.max_output_tokens),
         temperature=0.0 if model.send_temperature else None,
     )
+
+
+def _schema(review: Review, document_text: str, model: CatalogModel) -> dict[str, Any]:
+    """The contract, narrowed for models that need it; an answer that keeps it keeps the contract."""
+    schema = review.schema_of_answer
+    findings = schema["properties"]["findings"]
+    if model.max_findings is not None:
+        findings["maxItems"] = min(findings["maxItems"], model.max_findings)
+    if model.answers_by_choice:
+        schema["properties"]["confidence"] = {"enum": [0.1, 0.3, 0.5, 0.7, 0.9]}
+    choices = sentences(document_text) if model.answers_by_choice else ()
+    if choices:
+        findings["items"]["properties"]["quote"] = {"type": "string", "enum": list(choices)}
+    return schema
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """The document's sentences and lines that can be quoted, in order, each once; none of a document that has too
+    many to choose from."""
+    found = (part.strip() for part in _SENTENCE_END.split(text))
+    usable = dict.fromkeys(part for part in found if SHORTEST_CHOICE <= len(part) <= MAX_QUOTE_CHARACTERS)
+    return tuple(usable) if len(usable) <= MOST_CHOICES else ()
 
 
 def overhead_text(review: Review) -> str:

@@ -5,13 +5,14 @@ Everything here but `send` is pure, and what goes to the writer is a value.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from provider_workers.adapters import adapter_for
+from provider_workers.adapters import Usage, adapter_for
 from provider_workers.call import Caller
 from provider_workers.checks.review import check
 from provider_workers.moves import Ending, Next, next_move
@@ -27,6 +28,9 @@ from schemas.job import Job
 from schemas.policy import PlanLimits
 from schemas.result import CheckedAnswer, Result
 from schemas.review import Review
+
+LONG_TEXT = 1_000_000
+"""Characters of a document from which on checking its quotes takes long enough to leave the loop for it."""
 
 LONGEST_WORD = 200
 """Characters kept of what a provider says its model is called."""
@@ -60,18 +64,22 @@ class Server:
             raise LookupError(f"model {job.model!r} is not in the catalog of this worker")
         request = adapter_for(self.provider.adapter).build(build_call(review, text, model))
         started, ticks = self.clock(), self.ticks()
-        reading = await self._ask(job, request)
+        reading, used = await self._ask(job, request)
         latency_ms = round((self.ticks() - ticks) * 1000)
-        checked = check(reading.text, text, review.schema_of_answer) if isinstance(reading, Answer) else None
-        attempt = self._attempt(job, model, request, reading, checked, started, latency_ms)
+        checked = await _checked(reading, text, review)
+        attempt = self._attempt(job, model, request, reading, used, checked, started, latency_ms)
         ending = checked.report if checked else reading
         assert not isinstance(ending, Answer)
         return self._served(job, model, reading, checked, attempt, ending)
 
-    async def _ask(self, job: Job, request: HttpRequest) -> Reading:
+    async def _ask(self, job: Job, request: HttpRequest) -> tuple[Reading, Usage]:
+        """What the provider said, and the tokens that it counts; a reply that is no answer is charged as well."""
         with self.metrics.in_flight.labels(self.provider.name).track_inprogress():
             reply = await self.caller.send(request, idempotency_key=f"{job.id}-{job.attempts}")
-        return reply if isinstance(reply, Fault) else adapter_for(self.provider.adapter).read(reply)
+        if isinstance(reply, Fault):
+            return reply, Usage(0, 0)
+        adapter = adapter_for(self.provider.adapter)
+        return adapter.read(reply), adapter.usage(reply)
 
     def _attempt(
         self,
@@ -79,11 +87,11 @@ class Server:
         model: CatalogModel,
         request: HttpRequest,
         reading: Reading,
+        used: Usage,
         checked: CheckedAnswer | None,
         started: datetime,
         latency_ms: int,
     ) -> Attempt:
-        used = (reading.input_tokens, reading.output_tokens) if isinstance(reading, Answer) else (0, 0)
         outcome, detail = _outcome(reading, checked)
         return Attempt(
             job_id=job.id,
@@ -100,9 +108,11 @@ class Server:
             detail=detail,
             http_status=reading.status if isinstance(reading, Fault) else 200,
             request_digest=digest(request.body),
-            input_tokens=used[0],
-            output_tokens=used[1],
-            cost_usd_micros=model.price.cost_usd_micros(*used) if model.price else 0,
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cost_usd_micros=(
+                model.price.cost_usd_micros(used.input_tokens, used.output_tokens) if model.price else 0
+            ),
         )
 
     def _served(
@@ -164,6 +174,14 @@ class Server:
         self.metrics.cost.labels(*labels).inc(attempt.cost_usd_micros)
         for quote in checked.report.quotes if checked else ():
             self.metrics.quotes.labels(*labels, quote.match.value).inc()
+
+
+async def _checked(reading: Reading, text: str, review: Review) -> CheckedAnswer | None:
+    if not isinstance(reading, Answer):
+        return None
+    if len(text) < LONG_TEXT:
+        return check(reading.text, text, review.schema_of_answer)
+    return await asyncio.to_thread(check, reading.text, text, review.schema_of_answer)
 
 
 def _outcome(reading: Reading, checked: CheckedAnswer | None) -> tuple[str, str]:

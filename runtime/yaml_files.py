@@ -65,7 +65,8 @@ class YamlFile:
             raise self._faults(error) from None
 
     def _faults(self, error: ValidationError) -> BadConfiguration:
-        found = [self.fault(_place(each["loc"]), _sentence(each)) for each in error.errors(include_url=False)]
+        errors = _causes(error)
+        found = [self.fault(_place(each["loc"]), _sentence(each)) for each in errors]
         found.sort(key=lambda fault: int(fault.where.rpartition(" ")[2]))
         more = f"\nand {len(found) - MOST_ERRORS} more" if len(found) > MOST_ERRORS else ""
         first, *others = (str(fault) for fault in found[:MOST_ERRORS])
@@ -181,6 +182,20 @@ def _rewritten(value: Any, place: Place, rewrite: Callable[[Place, str], str]) -
     if isinstance(value, dict):
         return {key: _rewritten(item, (*place, key), rewrite) for key, item in value.items()}
     return value
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Without the complaint that a list is too short when it is so because an entry of it is wrong."""
+    errors: list[Any] = error.errors(include_url=False)
+    places = [each["loc"] for each in errors]
+    return [
+        each
+        for each in errors
+        if each["type"] != "too_short"
+        or not any(
+            len(place) > len(each["loc"]) and place[: len(each["loc"])] == each["loc"] for place in places
+        )
+    ]
 
 
 def _place(loc: tuple[str | int, ...]) -> Place:

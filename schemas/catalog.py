@@ -92,6 +92,12 @@ class CatalogModel(_Fact):
     """This model's tokens for one token of o200k, on ordinary text."""
     price: Price | None = None
     latency: LatencyPrior = LatencyPrior()
+    max_findings: int | None = Field(default=None, ge=0, le=50)
+    """Where given, the answer's schema allows no more: small models that may go on do not stop."""
+    answers_by_choice: bool = False
+    """Whether the answer's schema offers quotes (the document's own sentences) and confidence (in steps) to choose
+    from. For self-hosted models that a grammar holds to the schema letter by letter, and that are too small to copy
+    or to keep a number in its range; on short documents only."""
     send_temperature: bool = True
     """Some models take no temperature; then none is sent."""
 

@@ -12,6 +12,8 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
 VERDICTS = ("acceptable", "needs_attention", "unacceptable", "not_applicable")
 
 MAX_QUOTE_CHARACTERS = 600
+MIN_QUOTE_CHARACTERS = 4
+"""A shorter one would stand in any document."""
 
 
 def output_contract(finding_ids: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def output_contract(finding_ids: tuple[str, ...] = ()) -> dict[str, Any]:
         "properties": {
             "id": finding_id,
             "severity": {"type": "string", "enum": list(SEVERITIES)},
-            "quote": {"type": "string", "minLength": 1, "maxLength": MAX_QUOTE_CHARACTERS},
+            "quote": {"type": "string", "minLength": MIN_QUOTE_CHARACTERS, "maxLength": MAX_QUOTE_CHARACTERS},
             "explanation": {"type": "string", "maxLength": 1000},
         },
     }

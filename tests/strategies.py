@@ -1,12 +1,13 @@
 """Hypothesis strategies for the values that a decision is made of.
 
 Figures come from small sets that sit on and around each other's bounds, so that refusals, ties and lateness happen
-often; most are easy ones, since with fifteen rules hardly a candidate would else be left to rank. Names come in any
-order. Scales run the sensible way: less cost, latency and delay is better, and more quality.
+often. A value is an easy one with a few fields made hard: with fifteen rules hardly a candidate would else be left.
+Scales run the sensible way: less cost, latency and delay is better, and more quality.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -29,67 +30,92 @@ from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-REGIONS = ("eu", "eu-central", "eu-west", "us", "us-east", "local")
+TODAY = date(2026, 11, 23)
+REGIONS = ("eu", "us", "eu-central", "eu-west", "local")
 PROVIDERS = ("ada", "bit", "cog", "dot", "elk")
 MODELS = ("mini", "plus", "ultra")
 
+_RATES = (600_000, 150_000, 2_500_000, 12_000_000, 1, 0)
+_PRIORS = tuple(
+    LatencyPrior(base_ms=base, ms_per_input_token=read, ms_per_output_token=written)
+    for base, read, written in ((200, 0.02, 2.0), (0, 0.0, 0.0), (2_000, 0.0, 22.5), (200, 1.5, 2.0))
+)
 
-def mostly(easy: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """The first in three of four draws."""
-    return st.sampled_from([easy] * 3 * len(others) + list(others))
+_HARD_MODEL: Mapping[str, tuple[Any, ...]] = {
+    "context_tokens": (2_000, 8_192, 128_000),
+    "max_output_tokens": (500, 900),
+    "json_schema": (False,),
+    "languages": (("en",), ("de", "en")),
+    "modalities": (("text", "image"), ("image",)),
+    "tokens_per_o200k": (0.9, 1.2),
+    "price": (None,),
+}
+_HARD_PROVIDER: Mapping[str, tuple[Any, ...]] = {
+    "kind": (ProviderKind.SELF_HOSTED,),
+    "boundary": tuple(Sensitivity),
+    "trains_on_data": (True,),
+}
+_HARD_POLICY: Mapping[str, tuple[Any, ...]] = {
+    "providers": (("ada", "bit"), ("cog",)),
+    "self_hosted_from": tuple(Sensitivity),
+    "allow_training": (True,),
+    "quality_floors": ({}, {Quality.STANDARD: 0.5, Quality.HIGH: 0.75}, {Quality.DRAFT: 0.62}),
+}
+_HARD_JOB: Mapping[str, tuple[Any, ...]] = {
+    "tokens": (0, 1, 6_000, 150_000),
+    "prompt_tokens": (0,),
+    "expected_output_tokens": (1, 2_000),
+    "max_output_tokens": (16, 900),
+    "language": ("de", "fr", "und"),
+    "modalities": (("text", "image"), ()),
+    "needs_json_schema": (False,),
+    "sensitivity": tuple(Sensitivity),
+    "residency": (("eu",), ("eu-west", "us"), ("local",)),
+    "quality": tuple(Quality),
+    "time_left_ms": (900, 5_000, 60_000, 1, 0, -1),
+    "max_cost_usd_micros": (100_000, 20_000, 5_000, 500, 0),
+}
 
 
-def prices() -> st.SearchStrategy[Price]:
-    rates = st.sampled_from([0, 1, 150_000, 600_000, 2_500_000, 12_000_000])
-    return st.builds(
-        Price,
-        input_usd_micros_per_mtok=rates,
-        output_usd_micros_per_mtok=rates,
-        source=st.just("a test"),
-        checked=st.just(date(2026, 11, 23)),
-    )
+def _few(draw: st.DrawFn, hard: Mapping[str, tuple[Any, ...]], most: int) -> dict[str, Any]:
+    names = draw(st.lists(st.sampled_from(sorted(hard)), max_size=most, unique=True))
+    return {name: draw(st.sampled_from(hard[name])) for name in names}
 
 
-def models(name: str) -> st.SearchStrategy[CatalogModel]:
-    return st.builds(
-        CatalogModel,
-        name=st.just(name),
-        version=st.just(f"{name}-1"),
-        context_tokens=mostly(200_000, 2_000, 8_192, 128_000),
-        max_output_tokens=mostly(8_192, 500, 900),
-        json_schema=mostly(True, False),
-        languages=mostly(("*",), ("en",), ("de", "en")),
-        modalities=mostly(("text",), ("text", "image")),
-        quality=st.sampled_from([0.0, 0.15, 0.5, 0.62, 0.75, 0.93, 1.0]),
-        tokens_per_o200k=st.sampled_from([0.9, 1.0, 1.2]),
-        price=st.one_of(*[prices()] * 9, st.none()),
-        latency=st.builds(
-            LatencyPrior,
-            base_ms=st.sampled_from([0, 200, 2_000]),
-            ms_per_input_token=st.sampled_from([0.0, 0.02, 1.5]),
-            ms_per_output_token=st.sampled_from([0.0, 2.0, 22.5]),
+@st.composite
+def models(draw: st.DrawFn, name: str) -> CatalogModel:
+    rate = draw(st.sampled_from(_RATES))
+    fields: dict[str, Any] = {
+        "context_tokens": 200_000,
+        "max_output_tokens": 8_192,
+        "json_schema": True,
+        "price": Price(
+            input_usd_micros_per_mtok=rate,
+            output_usd_micros_per_mtok=5 * rate,
+            source="a test",
+            checked=TODAY,
         ),
-    )
+        "quality": draw(st.sampled_from([0.62, 0.93, 0.15, 0.75, 0.0, 1.0])),
+        "latency": draw(st.sampled_from(_PRIORS)),
+    }
+    return CatalogModel(name=name, version=f"{name}-1", **fields | _few(draw, _HARD_MODEL, 1))
 
 
 @st.composite
 def providers(draw: st.DrawFn, name: str) -> CatalogProvider:
     names = draw(st.lists(st.sampled_from(MODELS), min_size=1, max_size=3, unique=True))
+    fields = {"kind": ProviderKind.API, "boundary": Sensitivity.RESTRICTED, "trains_on_data": False}
+    fields |= _few(draw, _HARD_PROVIDER, 1)
+    trains = fields.pop("trains_on_data")
     return CatalogProvider(
         name=name,
-        kind=draw(mostly(ProviderKind.API, ProviderKind.SELF_HOSTED)),
         adapter="openai",
         base_url="http://provider.test/v1",
-        boundary=draw(mostly(Sensitivity.RESTRICTED, *Sensitivity)),
         regions=tuple(draw(st.lists(st.sampled_from(REGIONS), min_size=1, max_size=2, unique=True))),
-        data_terms=DataTerms(
-            retention_days=0,
-            trains_on_data=draw(mostly(False, True)),
-            source="a test",
-            checked=date(2026, 11, 23),
-        ),
+        data_terms=DataTerms(retention_days=0, trains_on_data=trains, source="a test", checked=TODAY),
         ceiling=8,
         models=tuple(draw(models(each)) for each in names),
+        **fields,
     )
 
 
@@ -101,84 +127,91 @@ def catalogs(draw: st.DrawFn) -> Catalog:
 
 @st.composite
 def policies(draw: st.DrawFn) -> RoutingPolicy:
-    weights = draw(st.lists(st.sampled_from([0.0, 0.1, 0.35, 1.0, 7.0]), min_size=4, max_size=4).filter(any))
+    cost, latency, quality, load = draw(
+        st.sampled_from(
+            [(7, 3, 6, 4), (1, 1, 1, 1), (1, 0, 0, 0), (0, 0.1, 0.35, 0), (0.35, 0, 0, 7), (0, 1, 0, 0)]
+        )
+    )
     return RoutingPolicy(
         policy="drawn",
         version=1,
-        weights=Weights(**dict(zip(("cost", "latency", "quality", "load"), weights, strict=True))),
+        weights=Weights(cost=cost, latency=latency, quality=quality, load=load),
         scales=Scales(
-            cost_usd_micros=_falling(draw, [0, 10, 1_000], [2_000, 50_000]),
-            latency_ms=_falling(draw, [0, 500], [5_000, 60_000]),
+            cost_usd_micros=draw(
+                st.sampled_from([Scale(best=0, worst=50_000), Scale(best=1_000, worst=2_000)])
+            ),
+            latency_ms=draw(st.sampled_from([Scale(best=500, worst=60_000), Scale(best=0, worst=5_000)])),
             quality=draw(st.sampled_from([Scale(best=1.0, worst=0.0), Scale(best=0.9, worst=0.3)])),
-            delay_ms=_falling(draw, [0, 1_000], [10_000, 60_000]),
         ),
-        quality_floors=draw(st.dictionaries(st.sampled_from(Quality), mostly(0.0, 0.5, 0.75), max_size=3)),
-        providers=draw(mostly((), ("ada", "bit"), ("cog",))),
-        self_hosted_from=draw(mostly(None, *Sensitivity)),
-        allow_training=draw(st.booleans()),
         plan=PlanLimits(
             max_steps=draw(st.integers(1, 5)), attempts_per_step=draw(st.sampled_from([1, 2, 3]))
         ),
-    )
-
-
-def _falling(draw: st.DrawFn, best: list[int], worst: list[int]) -> Scale:
-    return Scale(best=draw(st.sampled_from(best)), worst=draw(st.sampled_from(worst)))
-
-
-def features() -> st.SearchStrategy[JobFeatures]:
-    return st.builds(
-        JobFeatures,
-        tokens=mostly(700, 0, 1, 6_000, 150_000),
-        prompt_tokens=st.sampled_from([0, 400]),
-        expected_output_tokens=st.sampled_from([1, 350, 2_000]),
-        max_output_tokens=mostly(500, 16, 900),
-        characters=st.just(1_000),
-        language=mostly("en", "de", "fr", "und"),
-        modalities=mostly(("text",), ("text", "image")),
-        needs_json_schema=st.booleans(),
-        sensitivity=st.sampled_from(Sensitivity),
-        residency=mostly((), ("eu",), ("eu-west", "us"), ("local",)),
-        quality=st.sampled_from(Quality),
-        time_left_ms=st.sampled_from([None, None, None, None, 900, 5_000, 60_000, 1, 0, -1]),
-        max_cost_usd_micros=st.sampled_from([None, None, None, 100_000, 5_000, 500, 0]),
-        closed_by=st.just(()),
-    )
-
-
-def loads(provider: str) -> st.SearchStrategy[ProviderLoad]:
-    return st.builds(
-        ProviderLoad,
-        provider=st.just(provider),
-        status=mostly(ProviderStatus.READY, *ProviderStatus),
-        reason=st.just(""),
-        ceiling=st.just(8),
-        slots=st.sampled_from([0, 1, 4, 8]),
-        in_flight=st.integers(0, 8),
-        waiting_jobs=st.sampled_from([0, 1, 3, 40]),
-        waiting_tokens=st.sampled_from([0, 90_000]),
-        headroom_jobs=mostly(200, 0, 1),
-        job_ms_p50=st.sampled_from([None, 1, 400, 9_000]),
+        **_few(draw, _HARD_POLICY, 1),
     )
 
 
 @st.composite
-def snapshots(draw: st.DrawFn, catalog: Catalog | None = None) -> ProviderSnapshot:
-    known = catalog if catalog is not None else draw(catalogs())
-    found = [draw(loads(provider.name)) for provider in known.providers if draw(st.integers(0, 9))]
-    return ProviderSnapshot(known, digest(known), tuple(draw(st.permutations(found))), NOON)
+def features(draw: st.DrawFn) -> JobFeatures:
+    easy = JobFeatures(
+        tokens=700,
+        prompt_tokens=400,
+        expected_output_tokens=350,
+        max_output_tokens=500,
+        characters=3_500,
+        language="en",
+        modalities=("text",),
+        needs_json_schema=True,
+        sensitivity=Sensitivity.PUBLIC,
+        residency=(),
+        quality=Quality.STANDARD,
+        time_left_ms=None,
+        max_cost_usd_micros=None,
+    )
+    return replace(easy, **_few(draw, _HARD_JOB, 3))
 
 
-def with_models(snapshot: ProviderSnapshot, change: Any) -> ProviderSnapshot:
-    """The snapshot over a changed catalog: `change(provider, model)` gives the model to keep, or None to drop it.
+@st.composite
+def loads(draw: st.DrawFn, provider: str) -> ProviderLoad:
+    ready = ProviderStatus.READY
+    status, headroom = draw(
+        st.sampled_from([(ready, 200)] * 6 + [(ready, 0)] * 2 + [(each, 5) for each in ProviderStatus])
+    )
+    slots, waiting = draw(st.sampled_from([(8, 0), (4, 3), (1, 40), (8, 40), (0, 1)]))
+    return ProviderLoad(
+        provider=provider,
+        status=status,
+        reason="",
+        ceiling=8,
+        slots=slots,
+        in_flight=0,
+        waiting_jobs=waiting,
+        waiting_tokens=0,
+        headroom_jobs=headroom,
+        job_ms_p50=draw(st.sampled_from([None, 400, 9_000, 1])),
+    )
 
-    A provider without models goes, and its load with it; a catalog needs one provider, so None stands for an empty one.
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> ProviderSnapshot:
+    """Some leave one provider of the catalog out."""
+    catalog = draw(catalogs())
+    silent = draw(st.sampled_from(["", "", "", "ada", "bit"]))
+    found = [draw(loads(provider.name)) for provider in catalog.providers if provider.name != silent]
+    return ProviderSnapshot(catalog, digest(catalog), tuple(found), NOON)
+
+
+def with_models(
+    snapshot: ProviderSnapshot, change: Callable[[CatalogProvider, CatalogModel], CatalogModel | None]
+) -> ProviderSnapshot:
+    """The snapshot over a changed catalog: `change` gives the model to keep, or None to drop it.
+
+    A provider without models goes, and its load with it; one model must be left.
     """
     kept = []
     for provider in snapshot.catalog.providers:
-        found = [change(provider, model) for model in provider.models]
-        if any(found):
-            kept.append(provider.model_copy(update={"models": tuple(each for each in found if each)}))
+        found = tuple(each for model in provider.models if (each := change(provider, model)))
+        if found:
+            kept.append(provider.model_copy(update={"models": found}))
     catalog = Catalog(providers=tuple(kept))
     names = {provider.name for provider in kept}
     left = tuple(load for load in snapshot.loads if load.provider in names)

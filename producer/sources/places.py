@@ -44,7 +44,10 @@ class Place:
     @property
     def name(self) -> str:
         """The place without the folders that lead to the PATH: what is kept with the document."""
-        return str(replace(self, source=PurePosixPath(self.source).name))
+        source = PurePosixPath(self.source).name
+        if not source and self.member:  # `.` and `/` have no name
+            return self.member
+        return str(replace(self, source=source))
 
     def at(self, line: int) -> Place:
         return replace(self, line=line)

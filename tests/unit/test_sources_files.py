@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +44,15 @@ def test_a_folder_gives_its_files_sorted_and_by_relative_path(tmp_path: Path) ->
     assert not rejections(found)
     assert isinstance(found[1], SourceDocument)
     assert found[1].name == f"{tmp_path.name}/a/deep/er.log"
+
+
+def test_the_folder_where_one_stands_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write(tmp_path, sub__a_txt="a"))
+
+    (found,) = read_all([Path()])
+
+    assert isinstance(found, SourceDocument)
+    assert (found.custom_id, found.name) == ("sub/a.txt", "sub/a.txt")
 
 
 def test_hidden_files_are_skipped_and_mentioned(tmp_path: Path) -> None:
@@ -304,9 +312,9 @@ def test_a_long_path_keeps_its_end(tmp_path: Path) -> None:
 def deep_folder(tmp_path: Path) -> Iterator[Path]:
     """More folders within each other than Python calls may nest; taken away at once, as pytest could not."""
     folder = tmp_path / "deep"
-    os.makedirs(folder)
+    folder.mkdir()
     here = os.open(folder, os.O_RDONLY)
-    for _ in range(sys.getrecursionlimit() + 100):
+    for _ in range(1200):
         os.mkdir("d", dir_fd=here)
         deeper = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)

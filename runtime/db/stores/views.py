@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import orjson
@@ -21,6 +21,14 @@ async def states(connection: Connection, tenant_id: str, batch_id: str) -> dict[
 
 async def by_provider(connection: Connection, tenant_id: str, batch_id: str) -> list[Row]:
     """One row a provider that this batch has touched: calls, jobs done, cost, median latency, jobs there now."""
+    return await by_provider_over(connection, tenant_id, [batch_id])
+
+
+async def by_provider_over(connection: Connection, tenant_id: str, batch_ids: Sequence[str]) -> list[Row]:
+    """The same over several batches together; the median is that of all their calls.
+
+    A slot makes one call at a time, so slots count as in flight, and the rest of their parcels as waiting.
+    """
     return await fetch(
         connection,
         """
@@ -31,14 +39,14 @@ async def by_provider(connection: Connection, tenant_id: str, batch_id: str) -> 
                    (percentile_disc(0.5) within group (order by latency_ms)
                        filter (where outcome = 'answered'))::int as latency_ms_p50,
                    bool_or(simulated) as simulated
-            from attempts where tenant_id = %(tenant)s and batch_id = %(batch)s group by provider
+            from attempts where tenant_id = %(tenant)s and batch_id = any(%(batches)s::uuid[]) group by provider
         ), done as (
             select provider, count(*) as done from results
-            where tenant_id = %(tenant)s and batch_id = %(batch)s group by provider
+            where tenant_id = %(tenant)s and batch_id = any(%(batches)s::uuid[]) group by provider
         ), here as (
-            select provider, count(*) filter (where state = 'serving') as in_flight,
-                   count(*) filter (where state = 'routed') as waiting
-            from jobs where tenant_id = %(tenant)s and batch_id = %(batch)s
+            select provider, count(distinct slot_id) as in_flight,
+                   count(*) - count(distinct slot_id) as waiting
+            from jobs where tenant_id = %(tenant)s and batch_id = any(%(batches)s::uuid[])
               and state in ('routed', 'serving') group by provider
         )
         select coalesce(c.provider, h.provider) as provider, coalesce(c.calls, 0) as calls,
@@ -51,7 +59,7 @@ async def by_provider(connection: Connection, tenant_id: str, batch_id: str) -> 
         left join done d on d.provider = coalesce(c.provider, h.provider)
         order by 1
         """,
-        {"tenant": tenant_id, "batch": batch_id},
+        {"tenant": tenant_id, "batches": list(batch_ids)},
     )
 
 
@@ -197,3 +205,80 @@ async def totals(connection: Connection) -> dict[str, Any]:
         " ('accepted', 'held', 'routed', 'serving', 'in_review') group by state",
     )
     return {row["state"]: row["jobs"] for row in rows}
+
+
+async def open_states(connection: Connection, tenant_id: str) -> dict[str, int]:
+    """Jobs that are not final, by state, over all batches of the tenant."""
+    rows = await fetch(
+        connection,
+        "select state, count(*) as jobs from jobs where tenant_id = %s and state in"
+        " ('accepted', 'held', 'routed', 'serving', 'in_review') group by state",
+        (tenant_id,),
+    )
+    return {row["state"]: row["jobs"] for row in rows}
+
+
+async def one_picture(connection: Connection) -> None:
+    """Everything that this transaction reads is of one instant. To be called before its first statement."""
+    await fetch(connection, "set transaction isolation level repeatable read, read only")
+
+
+async def batch_rows(connection: Connection, tenant_id: str, batch_ids: Sequence[str]) -> list[Row]:
+    """The batches in the order of their making."""
+    return await fetch(
+        connection,
+        "select id::text, source, review_name, review_digest, requirements, accepted, rejected, created_at,"
+        " finished_at, clock_timestamp() as now from batches where tenant_id = %s and id = any(%s::uuid[])"
+        " order by created_at, id",
+        (tenant_id, list(batch_ids)),
+    )
+
+
+async def document(connection: Connection, tenant_id: str, digest: str) -> Row | None:
+    """What is known of a document beside its text."""
+    rows = await fetch(
+        connection,
+        "select digest, size_bytes, characters, name, created_at from documents"
+        " where tenant_id = %s and digest = %s",
+        (tenant_id, digest),
+    )
+    return rows[0] if rows else None
+
+
+async def calls_in_flight(connection: Connection, tenant_id: str) -> dict[str, int]:
+    """Slots that are held, by provider: a slot makes one call at a time."""
+    rows = await fetch(
+        connection,
+        "select provider, count(*) as calls from slots where tenant_id = %s group by provider",
+        (tenant_id,),
+    )
+    return {row["provider"]: row["calls"] for row in rows}
+
+
+async def catalog_in_force(connection: Connection, tenant_id: str) -> str | None:
+    """The digest of the catalog that the router published or decided by last; None where it never did."""
+    rows = await fetch(
+        connection,
+        """
+        with said as (
+            (select digest, created_at as at from artifacts where tenant_id = %(tenant)s and kind = 'catalog'
+             order by created_at desc limit 1)
+            union all
+            (select d.catalog_digest, d.decided_at
+             from (select id from jobs where tenant_id = %(tenant)s order by id desc limit 500) j
+             join decisions d on d.job_id = j.id order by d.decided_at desc limit 1)
+        )
+        select digest from said order by at desc limit 1
+        """,
+        {"tenant": tenant_id},
+    )
+    return rows[0]["digest"] if rows else None
+
+
+async def newest_jobs(connection: Connection, tenant_id: str, *, most: int) -> list[Row]:
+    """What the audit of each of the newest jobs must end in."""
+    return await fetch(
+        connection,
+        "select id::text, version, state, audit_head from jobs where tenant_id = %s order by id desc limit %s",
+        (tenant_id, most),
+    )

@@ -1,0 +1,126 @@
+"""From a document and its job to features; closing where something cannot be told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from governance.reviews import find_review, known_reviews
+from provider_workers.prompt import overhead_text
+from router_worker.features.extract import Extractor, extract
+from router_worker.features.tokens import TokenCounter
+from runtime.config_files import packaged
+from schemas.job import Job
+from schemas.review import Review
+from schemas.sensitivity import Lane, Quality, Sensitivity
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+REVIEW = Review(
+    review="brief",
+    version=1,
+    title="A brief look",
+    instructions="Say what it is.",
+    expected_output_tokens=200,
+    max_output_tokens=400,
+)
+
+
+class Words:
+    """Counts words; speaks English."""
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def identify(self, text: str) -> str:
+        return "en"
+
+
+class Broken:
+    def count(self, text: str) -> int:
+        raise RuntimeError("no vocabulary")
+
+    def identify(self, text: str) -> str:
+        raise MemoryError
+
+
+def a_job(**changes: Any) -> Job:
+    fields: dict[str, Any] = {
+        "id": "j1",
+        "tenant_id": "t",
+        "batch_id": "b",
+        "custom_id": "c",
+        "name": "c.txt",
+        "document_digest": "sha256:0",
+        "review_digest": "sha256:1",
+        "sensitivity": Sensitivity.INTERNAL,
+        "residency": ("eu",),
+        "quality": Quality.HIGH,
+        "lane": Lane.NORMAL,
+        "deadline_at": None,
+        "max_cost_usd_micros": None,
+    }
+    return Job(**fields | changes)
+
+
+def test_the_document_gives_figures_and_the_job_gives_the_rules() -> None:
+    found = extract("one two three", REVIEW, a_job(), NOON, Extractor(Words(), Words()))
+
+    assert (found.tokens, found.characters, found.language) == (3, 13, "en")
+    assert (found.sensitivity, found.residency, found.quality) == (
+        Sensitivity.INTERNAL,
+        ("eu",),
+        Quality.HIGH,
+    )
+    assert (found.expected_output_tokens, found.max_output_tokens) == (200, 400)
+    assert (found.time_left_ms, found.max_cost_usd_micros, found.closed_by) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("extractor", "closed"),
+    [
+        (Extractor(Broken(), Words()), ("tokens", "prompt_tokens")),
+        (Extractor(Words(), Broken()), ("language",)),
+        (Extractor(Broken(), Broken()), ("tokens", "prompt_tokens", "language")),
+    ],
+)
+def test_an_extractor_that_fails_raises_the_class_and_is_named(
+    extractor: Extractor, closed: tuple[str, ...]
+) -> None:
+    found = extract("one two three", REVIEW, a_job(sensitivity=Sensitivity.PUBLIC), NOON, extractor)
+
+    assert found.closed_by == closed
+    assert found.sensitivity is Sensitivity.RESTRICTED
+    assert found.tokens >= 3
+    assert found.language == ("und" if "language" in closed else "en")
+
+
+def test_a_text_that_is_not_unicode_closes_and_its_bytes_are_the_count() -> None:
+    found = Extractor(TokenCounter(), Words()).extract("ab\ud800", REVIEW, a_job(), NOON)
+
+    assert (found.closed_by, found.tokens) == (("tokens",), 5)
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(90, 90_000), (0, 0), (-1, -1_000)])
+def test_time_left_is_until_the_deadline(seconds: int, left: int) -> None:
+    job = a_job(deadline_at=NOON + timedelta(seconds=seconds))
+
+    assert extract("x", REVIEW, job, NOON, Extractor(Words(), Words())).time_left_ms == left
+
+
+@pytest.mark.parametrize(("ceiling", "spent", "left"), [(100, 30, 70), (100, 130, 0), (0, 0, 0)])
+def test_money_left_is_the_ceiling_without_what_was_spent(ceiling: int, spent: int, left: int) -> None:
+    job = a_job(max_cost_usd_micros=ceiling, cost_usd_micros=spent)
+
+    assert extract("x", REVIEW, job, NOON, Extractor(Words(), Words())).max_cost_usd_micros == left
+
+
+@pytest.mark.parametrize("name", known_reviews([packaged("reviews")]))
+def test_the_prompt_as_it_is_built_is_never_longer_than_features_say(name: str) -> None:
+    review = find_review(name, [packaged("reviews")])
+    counter = TokenCounter()
+
+    said = extract("", review, a_job(), NOON, Extractor(counter, Words())).prompt_tokens
+
+    assert counter.count(overhead_text(review)) + 100 <= said
