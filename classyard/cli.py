@@ -153,3 +153,60 @@ def submit(
         priority=priority,
     )
     raise typer.Exit(code)
+
+
+@app.command()
+def watch(
+    batches: Annotated[list[str] | None, typer.Argument(help="Batch ids, or `latest` (the default).")] = None,
+) -> None:
+    """Follow batches until every document is final."""
+    from classyard.commands.watch import watch as follow
+
+    raise typer.Exit(follow(_context(), batches or ["latest"]))
+
+
+@app.command()
+def status() -> None:
+    """Show the yard at a glance: roles, open work, recent batches."""
+    from classyard.commands.status import status as show
+
+    raise typer.Exit(show(_context()))
+
+
+@app.command()
+def results(
+    batch: Annotated[str, typer.Argument(help="A batch id, its end, or `latest`.")],
+    form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    output: Annotated[str, typer.Option("-o", "--output", help="A file; `-` is standard output.")] = "-",
+) -> None:
+    """Write one row for every document: the result or the reason, with its decision, tokens and cost."""
+    from classyard.commands.results import results as write
+
+    raise typer.Exit(write(_context(), batch, form=form, to=output))
+
+
+@app.command()
+def explain(
+    job: Annotated[str, typer.Argument(help="A job id, its end, or the document's custom_id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The rows as they are stored.")] = False,
+) -> None:
+    """Tell the story of one document: the decision and why, the calls, the checks, the audit chain."""
+    from classyard.commands.explain import explain as tell
+
+    raise typer.Exit(tell(_context(), job, as_json=as_json))
+
+
+@app.command()
+def providers() -> None:
+    """List the providers: what they can do, what they cost, how busy they are."""
+    from classyard.commands.providers import providers as show
+
+    raise typer.Exit(show(_context()))
+
+
+@app.command()
+def doctor() -> None:
+    """Check everything the yard stands on, and say what to do."""
+    from classyard.commands.doctor import doctor as examine
+
+    raise typer.Exit(examine(_context()))

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from classyard.context import Context
-from classyard.embedded.home import RunningYard
+from classyard.embedded.home import Home, RunningYard, write_atomically
 from classyard.embedded.identity import forget, identify, record
 from classyard.embedded.model_server import is_installed, start_model_server
 from classyard.embedded.postgres import start_postgres
@@ -94,7 +94,7 @@ def _demo_surroundings(
 ) -> dict[str, str]:
     """The pretend providers and the small model; returns the variables that the demo's catalog asks for."""
     say("No catalog of your own yet: starting the demo's providers. Two of them are simulated.")
-    simulator, model = _free_port(), _free_port()  # kept over restarts, since the roles are told once
+    simulator, model = _kept_port(context.home, "simulator"), _kept_port(context.home, "model")
     supervisor.keep("simulator", lambda: _start_simulator(supervisor, profiles, simulator))
     if is_installed():
         supervisor.keep("model", lambda: start_model_server(context.home, port=model))
@@ -122,9 +122,24 @@ def _start_simulator(supervisor: Supervisor, profiles: Mapping[str, str], port: 
     return await_ready(launch(home, plan), ready.exists, deadline_s=30)
 
 
-def _free_port() -> int:
+def _kept_port(home: Home, name: str) -> int:
+    """The port that it had before, where that is free: the catalog, and all that is named by its digest, stay the
+    same from one start to the next."""
+    kept = home.run / f"{name}.port"
+    before = int(kept.read_text()) if kept.exists() and kept.read_text().isdecimal() else 0
+    port = _free_port(before) or _free_port(0)
+    write_atomically(kept, str(port).encode())
+    return port
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted` where it is free, any for 0, and 0 where there is none."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
         return int(probe.getsockname()[1])
 
 

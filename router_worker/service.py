@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router_worker.features.extract import Extractor
@@ -55,9 +56,14 @@ class RouterService:
                 return
             with self.metrics.stage_seconds.labels("route").time():
                 looked, bound = await self._stage.route()
-            await self._bells.ring_all({provider_queue(name): count for name, count in bound.items()})
+            await self._bells.ring_all(self._bells_for(bound))
             if not looked:
                 return
+
+    def _bells_for(self, bound: Mapping[str, int]) -> dict[str, int]:
+        """One bell a job while slots are free; more than there are slots would only find nothing to take."""
+        ceilings = {provider.name: provider.ceiling for provider in self.rules.catalog.providers}
+        return {provider_queue(name): min(count, ceilings[name]) for name, count in bound.items()}
 
     async def close(self) -> None:
         await stop(self._pulse)

@@ -43,7 +43,7 @@ def _catalog(found: Catalog, *, is_demo: bool) -> Check:
     if unpriced:
         return warned(f"{told}; without a price, and so refused: {', '.join(unpriced)}.")
     if is_demo:
-        return warned(f"{told}. It is the demo's, since there is none of your own; some of its providers are simulated.")
+        return warned(f"{told}. It is the demo's, for want of one of your own; some providers are simulated.")
     if found.simulated:
         return warned(f"{told}; some providers in it are simulated.")
     return passed(f"{told}.")
@@ -69,7 +69,7 @@ def _reviews(context: Context) -> Iterator[Check]:
     if not known:
         yield failed("There is no review at all; `classyard submit` needs one.")
     elif not wrong:
-        yield passed(f"{counted(len(known), 'review')} load: {', '.join(known)}.")
+        yield passed(f"The reviews load: {', '.join(known)}.")
 
 
 def _wrong(paths: tuple[Path, ...] | list[Path], load: Callable[[Path], object]) -> Iterator[Check]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from classyard.commands import config_checks, machine_checks, yard_checks
 from classyard.commands.checks import Check, Mark, failed, passed, warned
-from classyard.commands.terminal import console, counted, shown
+from classyard.commands.terminal import console, counted, shown, tell
 from classyard.context import Context
 from schemas.errors import ClassyardError, YardNotRunning
 
@@ -44,10 +44,9 @@ def verdict(found: Sequence[Check]) -> str:
 def show(screen: Console, check: Check) -> None:
     """A sentence of several lines keeps them, under its mark."""
     first, *others = check.sentence.splitlines() or [""]
-    line = Text(f"{check.mark.value} ", style=STYLES[check.mark])
-    screen.print(line.append(shown(first, most=600), style="default not bold"), soft_wrap=True)
+    tell(screen, Text(shown(first, most=600)), mark=Text(check.mark.value, style=STYLES[check.mark]))
     for other in others:
-        screen.print(Text(f"  {shown(other, most=600)}"), soft_wrap=True)
+        tell(screen, Text(shown(other, most=600)), mark=Text(" "))
 
 
 def checks(context: Context) -> Iterator[Check]:

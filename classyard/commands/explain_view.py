@@ -85,10 +85,10 @@ def _review(story: Story) -> str:
 
 def _asked_for(story: Story) -> str:
     job = story.job
-    within = f"stays in {', '.join(map(shown, job.residency))}" if job.residency else "no residency rule"
-    deadline = f"until {instant(job.deadline_at)}" if job.deadline_at else "no deadline"
+    within = f"stays in {', '.join(map(shown, job.residency))}" if job.residency else ""
+    deadline = f"until {instant(job.deadline_at)}" if job.deadline_at else ""
     ceiling = job.max_cost_usd_micros
-    cost = f"at most {format_usd(ceiling)}" if ceiling is not None else "no cost ceiling"
+    cost = f"at most {format_usd(ceiling)}" if ceiling is not None else ""
     return joined((job.sensitivity.value, within, f"quality {job.quality}", f"lane {job.lane}", deadline, cost))
 
 
@@ -106,21 +106,23 @@ def _decisions(story: Story) -> Iterator[RenderableType]:
         yield heading(f"Decision{of}", under)
         if flaw := decision_flaw(row, story.events):
             yield alarm(f"This decision was changed after it was made: {flaw}.")
-        yield indented(Text(_told(row["body"])))
+        yield from (indented(Text(line.lstrip()), by=_depth(line)) for line in _told(row["body"]))
         yield indented(Text(_digests(row), style="dim"))
     if not story.decisions:
         yield heading("Decision", "none yet")
 
 
-def _told(body: bytes) -> str:
+def _told(body: bytes) -> list[str]:
+    """The decision in plain sentences. The indentation is ours; what follows it names what others have named."""
     try:
         sentences = explain(decision_of(body))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return "What is stored here is not a decision that this version can read."
-    # Each line by itself: the indentation is ours, the names in it are the operator's.
-    return "\n".join(
-        line[: len(line) - len(line.lstrip())] + shown(line, most=1_200) for line in sentences.splitlines()
-    )
+        return ["What is stored here is not a decision that this version can read."]
+    return [" " * _depth(line) + shown(line, most=1_200) for line in sentences.splitlines()]
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _digests(row: Row) -> str:

@@ -13,7 +13,6 @@ from rich.text import Text
 from classyard.commands.stored import body_of, chain_flaw
 from classyard.commands.story import Story
 from classyard.commands.terminal import (
-    UNKNOWN,
     alarm,
     counted,
     heading,
@@ -46,27 +45,31 @@ def parts(story: Story) -> Iterator[RenderableType]:
 
 
 def _moves(events: Sequence[AuditEvent]) -> Iterator[tuple[RenderableType, ...]]:
-    """Number, time (the first in full, the others since the first), states, and what is known of why."""
+    """Number, time (the first in full, the others since the first), states, and what is new of why."""
     begun: datetime | None = None
+    before: tuple[str, ...] = ()
     for event in events:
         try:
-            body = body_of(event)
-            at = datetime.fromisoformat(body["at"])
-            states = f"{body['from'] or ''} → {body['to']}".strip()
-            why = joined((shown(body["reason"], most=60), _place(body["facts"])))
-        except (ValueError, KeyError, TypeError):
+            told = body_of(event)
+            at, move, why = datetime.fromisoformat(told["at"]), _move(told), _why(told)
+        except (ValueError, KeyError, TypeError, AttributeError):
             yield str(event.version), "", Text("cannot be read", style="red"), ""
             continue
-        when = instant(at) if begun is None else f"+{span_or_ms((at - begun).total_seconds())}"
-        begun = begun or at
-        yield str(event.version), when, Text(shown(states, most=60)), Text(why)
+        since = f"+{_since((at - begun).total_seconds())}" if begun else instant(at)
+        yield str(event.version), since, Text(move), Text(joined(part for part in why if part not in before))
+        begun, before = begun or at, why
 
 
-def span_or_ms(seconds: float) -> str:
+def _move(told: Mapping[str, Any]) -> str:
+    return shown(f"{told['from'] or ''} → {told['to']}", most=60)
+
+
+def _why(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """The reason's word, where it went, and how a call ended; what an event shares with the last is not repeated."""
+    facts = told["facts"]
+    where = f"{facts['provider']}/{facts['model']}" if facts.get("provider") and facts.get("model") else ""
+    return tuple(shown(part, most=100) for part in (told["reason"], where, facts.get("outcome") or ""))
+
+
+def _since(seconds: float) -> str:
     return milliseconds(round(seconds * 1_000)) if seconds < 120 else span(seconds)
-
-
-def _place(facts: Mapping[str, Any]) -> str:
-    if not facts.get("provider"):
-        return ""
-    return shown(f"{facts['provider']}/{facts.get('model') or UNKNOWN}", most=100)

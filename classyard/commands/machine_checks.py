@@ -32,9 +32,9 @@ KNOWN_STARTUP_FILES = re.compile(
 """Names, without `.pth`, of files that setuptools, virtualenv, coverage, namespace packages and Classyard put there."""
 
 
-def python(version: Sequence[int] = sys.version_info) -> Iterator[Check]:
-    told = ".".join(map(str, version[:3]))
-    if tuple(version[:2]) < OLDEST_PYTHON:
+def python(version: tuple[int, int, int] = sys.version_info[:3]) -> Iterator[Check]:
+    told = ".".join(map(str, version))
+    if version[:2] < OLDEST_PYTHON:
         yield failed(f"Python is {told}; Classyard needs 3.11 or newer.")
     else:
         yield passed(f"Python {told} ({platform.python_implementation()}, {platform.system()} {platform.machine()}).")
@@ -85,7 +85,7 @@ def space(folder: Path, free_bytes: int) -> Check:
 
 
 def startup_files(folders: Sequence[Path] | None = None) -> Iterator[Check]:
-    """For information only: every Python process of this environment reads these files, before Classyard does anything."""
+    """For information only: every Python of this environment reads these files, before Classyard does anything."""
     searched = [Path(one) for one in [*site.getsitepackages(), site.getusersitepackages()]]
     found = sorted({path for folder in folders or searched for path in folder.glob("*.pth")})
     others = [path for path in found if not KNOWN_STARTUP_FILES.fullmatch(path.stem)]

@@ -56,8 +56,6 @@ def screen(progress: Progress, left_s: float | None, *, width: int) -> Renderabl
         notes.append(SIMULATED_NOTE)
     if notes:
         parts += [Text(), *(Text(line, style="yellow") for line in notes)]
-    if not progress.is_over:
-        parts.append(Text("Ctrl-C leaves it running.", style="dim"))
     return Group(*parts)
 
 

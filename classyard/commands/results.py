@@ -13,7 +13,7 @@ from rich.text import Text
 
 from classyard.commands import resolve
 from classyard.commands.result_rows import COLUMNS, harmless, result_row
-from classyard.commands.terminal import console, counted, note, shown
+from classyard.commands.terminal import console, counted, note, shown, tell
 from classyard.context import Context
 from producer.exports import ExportFormat, export
 from runtime.db.session import Database, Row
@@ -111,7 +111,7 @@ def _report(tally: Tally, to: str) -> None:
     if to == STDOUT:
         note(written)
     else:
-        console().print(Text(written), soft_wrap=True)
+        tell(console(), Text(written))
     for sentence in notes(tally):
         note(sentence)
 

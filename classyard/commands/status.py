@@ -15,6 +15,7 @@ from classyard.commands import catalogs
 from classyard.commands.progress_view import states_line
 from classyard.commands.terminal import (
     SIMULATED_NOTE,
+    beside,
     console,
     heading,
     indented,
@@ -84,7 +85,8 @@ def parts(found: Status, *, width: int) -> Iterator[RenderableType]:
     yield Text(shown(found.place, most=400), overflow="fold")
     yield heading("Alive")
     yield indented(_workers(found, width))
-    yield from (Text(f"  ! {line}", style="yellow") for line in missing(found.workers))
+    for line in missing(found.workers):
+        yield indented(beside(Text("!", style="yellow"), Text(line, style="yellow")))
     yield heading("Open jobs")
     yield indented(states_line(found.states) if found.states else Text("none", style="dim"))
     yield heading("Recent batches")

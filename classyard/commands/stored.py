@@ -48,10 +48,18 @@ def decision_flaw(row: Mapping[str, Any], events: Sequence[AuditEvent]) -> str |
     """
     if digest(row["body"]) != row["digest"]:
         return f"its bytes do not match its digest {row['digest']}"
-    named = next((facts_of(event).get("decision") for event in events if event.version == row["number"]), None)
+    named = _named_decision(row["number"], events)
     if named != row["digest"]:
         return f"the audit event {row['number']} names {named or 'no decision'}, and not {row['digest']}"
     return None
+
+
+def _named_decision(version: int, events: Sequence[AuditEvent]) -> object:
+    event = next((event for event in events if event.version == version), None)
+    try:
+        return body_of(event)["facts"].get("decision") if event else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def chain_flaw(events: Sequence[AuditEvent], *, version: int, state: str, head: bytes) -> str | None:
@@ -65,8 +73,17 @@ def chain_flaw(events: Sequence[AuditEvent], *, version: int, state: str, head: 
         return f"there are {len(events)} events, and the job is at version {version}"
     if events[-1].hash != head:
         return "its last event is not the one that the job names"
+    try:
+        return _told_flaw(events, state)
+    except (ValueError, KeyError, TypeError):
+        return "an event cannot be read"
+
+
+def _told_flaw(events: Sequence[AuditEvent], state: str) -> str | None:
+    """What the events say, against where they are filed and what they lead to."""
     told = [body_of(event) for event in events]
-    if any((body["version"], body["job"]) != (e.version, e.job_id) for body, e in zip(told, events, strict=True)):
+    filed = [(event.job_id, event.version) for event in events]
+    if [(body["job"], body["version"]) for body in told] != filed:
         return "an event speaks of another job or version than it is filed under"
     if told[-1]["to"] != state:
         return f"its last event leads to {told[-1]['to']!r}, and the job is {state!r}"
@@ -76,8 +93,3 @@ def chain_flaw(events: Sequence[AuditEvent], *, version: int, state: str, head: 
 def body_of(event: AuditEvent) -> dict[str, Any]:
     body: dict[str, Any] = orjson.loads(event.body)
     return body
-
-
-def facts_of(event: AuditEvent) -> dict[str, Any]:
-    facts: dict[str, Any] = body_of(event)["facts"]
-    return facts

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from classyard.commands.text import clean
@@ -37,7 +38,24 @@ def console(*, stderr: bool = False) -> Console:
 
 def note(sentence: str) -> None:
     """To stderr, so that what a command gives can be piped."""
-    console(stderr=True).print(Text(sentence), soft_wrap=True)
+    tell(console(stderr=True), Text(sentence))
+
+
+def tell(screen: Console, sentence: Text, *, mark: Text | None = None) -> None:
+    """Wrapped between words on a terminal, beside its mark; one line, however long, anywhere else."""
+    if screen.is_terminal:
+        screen.print(beside(mark, sentence) if mark else sentence)
+    else:
+        screen.print(Text.assemble(mark, " ", sentence) if mark else sentence, soft_wrap=True)
+
+
+def beside(mark: Text, sentence: Text) -> Table:
+    """The sentence, all its lines to the right of its mark."""
+    row = Table.grid(padding=(0, 1))
+    row.add_column(no_wrap=True)
+    row.add_column(overflow="fold")
+    row.add_row(mark, sentence)
+    return row
 
 
 def shown(value: object, *, most: int = 200) -> str:
@@ -53,6 +71,8 @@ def marked(provider: str, simulated: bool) -> Text:
 
 def money(usd_micros: int) -> str:
     """`$0.0123`; an amount too small for four decimals is never shown as nothing."""
+    if usd_micros == 0:
+        return "$0"
     if 0 < usd_micros < 100:
         return "<$0.0001"
     tenths = round(usd_micros / 100)
@@ -117,5 +137,6 @@ def alarm(sentence: str) -> Text:
     return Text(f" ✗ {sentence} ", style="bold white on red")
 
 
-def indented(what: RenderableType) -> Padding:
-    return Padding(what, (0, 0, 0, 2))
+def indented(what: RenderableType, *, by: int = 0) -> Padding:
+    """To the right of the headings, and `by` columns more."""
+    return Padding(what, (0, 0, 0, 2 + by))

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from classyard.commands import progress_view, resolve, shortfalls
 from classyard.commands.progress import Progress, Rate, exit_code, gather, summary_line
-from classyard.commands.terminal import SIMULATED_NOTE, console, note, span
+from classyard.commands.terminal import SIMULATED_NOTE, console, note, span, tell
 from classyard.context import Context
 from runtime.db.session import Database
 from schemas.errors import ServiceUnreachable
@@ -28,39 +28,47 @@ PATIENCE_S = 30.0
 """Without the database, until watching is given up. The batch does not depend on it."""
 
 
-def watch(context: Context, batches: Sequence[str]) -> int:
+def watch(context: Context, batches: Sequence[str], *, goes_on: bool = True) -> int:
     """Shows the batches until they are final, and returns 0 where every document succeeded, else 1; 130 after Ctrl-C.
 
-    Each is a whole id, the end of one, or `latest`; none given means the latest. Raises `UnknownName`,
+    Each is a whole id, the end of one, or `latest`; none given means the latest. `goes_on` is whether the yard stays
+    when the watching ends, so that nothing is promised that is not so. Raises `UnknownName`,
     `YardNotRunning`, and `ServiceUnreachable` when the database stays away for `PATIENCE_S`.
     """
     try:
-        return asyncio.run(follow(context.connected(), batches))
+        return asyncio.run(follow(context.connected(), batches, goes_on=goes_on))
     except KeyboardInterrupt:
-        note(left_running(batches))
         return 130
 
 
 def left_running(batches: Sequence[str]) -> str:
-    named = " ".join(batches) or "latest"
-    return f"The work goes on without this window. Come back with: classyard watch {named}"
+    return f"The work goes on without this window. Come back with: classyard watch {' '.join(batches)}"
 
 
-async def follow(context: Context, given: Sequence[str], *, to: Console | None = None) -> int:
+async def follow(
+    context: Context, given: Sequence[str], *, goes_on: bool = True, to: Console | None = None
+) -> int:
     """The same inside an event loop; `context` is connected. Cancelling it leaves the terminal as it was."""
     screen = to or console()
     async with context.database() as database:
         batches = await resolve.batch_ids(database, context.settings.tenant, given)
-        watcher = Watcher(database, context.settings.tenant, batches)
-        if screen.is_terminal and not screen.is_dumb_terminal:
-            last = await _on_terminal(watcher, screen)
-        else:
-            last = await _in_lines(watcher, screen)
+        last = await _until_final(Watcher(database, context.settings.tenant, batches, goes_on), screen)
         short_of = await shortfalls.gather(database, context.settings.tenant, batches)
     for line in shortfalls.lines(short_of):
-        screen.print(line, soft_wrap=True)
+        tell(screen, line)
     screen.print(Text(summary_line(last.states), style="bold"))
     return exit_code(last.states, last.rejected)
+
+
+async def _until_final(watcher: Watcher, screen: Console) -> Progress:
+    try:
+        if screen.is_terminal and not screen.is_dumb_terminal:
+            return await _on_terminal(watcher, screen)
+        return await _in_lines(watcher, screen)
+    except asyncio.CancelledError:
+        if watcher.goes_on:
+            note(left_running(watcher.batches))
+        raise
 
 
 @dataclass
@@ -70,6 +78,7 @@ class Watcher:
     database: Database
     tenant: str
     batches: Sequence[str]
+    goes_on: bool = True
     rate: Rate = field(default_factory=Rate)
     lost_at: float | None = None
     """Since when the database has not answered, on the monotonic clock."""
@@ -82,7 +91,7 @@ class Watcher:
         except ServiceUnreachable as error:
             self.lost_at = now if self.lost_at is None else self.lost_at
             if time.monotonic() - self.lost_at > PATIENCE_S:
-                raise ServiceUnreachable(f"{error} {left_running(self.batches)}") from error
+                raise ServiceUnreachable(f"{error} It was tried for {PATIENCE_S:g} s.") from error
             return None
         self.lost_at = None
         self.rate.observe(now, found.finished)
@@ -114,6 +123,8 @@ def _frame(watcher: Watcher, last: Progress | None, width: int) -> RenderableTyp
     parts: list[RenderableType] = []
     if last:
         parts.append(progress_view.screen(last, watcher.left_s(last), width=width))
+        if watcher.goes_on and not last.is_over:
+            parts.append(Text("Ctrl-C leaves it running.", style="dim"))
     if watcher.trouble:
         parts.append(Text(watcher.trouble, style="bold red"))
     return Group(*parts)
@@ -124,7 +135,7 @@ async def _in_lines(watcher: Watcher, screen: Console) -> Progress:
     while True:
         found = await watcher.look()
         for line in lines.due(time.monotonic(), found, watcher):
-            screen.print(Text(line), soft_wrap=True)
+            tell(screen, Text(line))
         if found and found.is_over:
             return found
         await asyncio.sleep(POLL_S)

@@ -100,8 +100,9 @@ def flaws_of(jobs: Sequence[Row], events: Sequence[AuditEvent]) -> list[str]:
     by_job: dict[str, list[AuditEvent]] = defaultdict(list)
     for event in events:
         by_job[event.job_id].append(event)
-    found = (
-        (row["id"], chain_flaw(by_job[row["id"]], version=row["version"], state=row["state"], head=bytes(row["audit_head"])))
-        for row in jobs
-    )
+    found = ((row["id"], _flaw(row, by_job[row["id"]])) for row in jobs)
     return [f"Job {job}: {flaw}." for job, flaw in found if flaw]
+
+
+def _flaw(job: Row, events: Sequence[AuditEvent]) -> str | None:
+    return chain_flaw(events, version=job["version"], state=job["state"], head=bytes(job["audit_head"]))
