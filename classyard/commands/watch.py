@@ -54,6 +54,8 @@ async def follow(
         batches = await resolve.batch_ids(database, context.settings.tenant, given)
         last = await _until_final(Watcher(database, context.settings.tenant, batches, goes_on), screen)
         short_of = await shortfalls.gather(database, context.settings.tenant, batches)
+    if screen.is_terminal:
+        screen.print()
     for line in shortfalls.lines(short_of):
         tell(screen, line)
     screen.print(Text(summary_line(last.states), style="bold"))
