@@ -1,5 +1,6 @@
 """Settings: read once at the roof from the environment, then passed on. Nothing below reads the environment.
 
+What the environment does not say is looked for in `/run/secrets`, a file a setting, such as `classyard_database_url`.
 Each has a name (`CLASSYARD_…`), a unit in it where it has one, and a default with its reason; `docs/settings.md` is
 made from here.
 """
@@ -9,11 +10,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+SECRETS = Path("/run/secrets")
+"""Where containers find what must not stand in their environment."""
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CLASSYARD_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CLASSYARD_", frozen=True, extra="ignore", populate_by_name=True
+    )
 
     home: Path | None = None
     """Where the embedded yard keeps everything. Default: `classyard` in the user's data folder."""
@@ -26,7 +37,7 @@ class Settings(BaseSettings):
     )
     """`redis://…`, `rediss://…` or `unix://…`. Empty: the embedded yard's."""
     catalog: str = ""
-    """Catalog files, separated by the platform's path separator. Empty: those under HOME/config/catalog, else the demo's."""
+    """Catalog files, separated by the platform's path separator. Empty: HOME/config/catalog/*.yaml, else the demo's."""
     policy: str = ""
     """A policy file. Empty: HOME/config/policies/default.yaml where it is, else the packaged default."""
     reviews: str = ""
@@ -54,6 +65,18 @@ class Settings(BaseSettings):
     task_events: bool = False
     """Whether workers report every bell to Flower; costs about a tenth of a millisecond each."""
     log_level: str = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = SECRETS if SECRETS.is_dir() else None  # it would warn of a missing one
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
 
     @property
     def is_cluster(self) -> bool:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from classyard.commands import config_checks, machine_checks, yard_checks
 from classyard.commands.checks import Check, Mark, failed, passed, warned
-from classyard.commands.terminal import console, counted, shown, tell
+from classyard.commands.terminal import console, counted, hush, shown, tell
 from classyard.context import Context
 from schemas.errors import ClassyardError, YardNotRunning
 
@@ -20,6 +20,7 @@ STYLES = {Mark.WELL: "green", Mark.NOTE: "yellow", Mark.FAILED: "bold red"}
 
 def doctor(context: Context) -> int:
     """Prints what was found, and returns 0 where nothing failed, else 1. Works without a running yard."""
+    hush()
     screen = console()
     found = []
     for check in checks(context):

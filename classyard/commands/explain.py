@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from rich.console import Console
 
 from classyard.commands import explain_view, resolve, story
-from classyard.commands.terminal import console
+from classyard.commands.terminal import console, run
 from classyard.context import Context
 
 
@@ -16,7 +14,7 @@ def explain(context: Context, job: str, *, as_json: bool = False) -> int:
 
     Raises `UnknownName` where the name means no job or several, and `YardNotRunning`.
     """
-    asyncio.run(tell(context.connected(), job, as_json=as_json))
+    run(tell(context.connected(), job, as_json=as_json))
     return 0
 
 

@@ -112,7 +112,7 @@ def providers_table(rows: Sequence[ProviderProgress], *, width: int) -> Table:
     """Narrow columns on a narrow terminal; the mark of a simulated provider may wrap, and is never cut."""
     gap = 2 if width >= 92 else 1
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("provider", overflow="fold")
+    table.add_column("provider", overflow="fold", min_width=len("(simulated)"))
     for name in ("in flight", "waiting", "done", "calls", "faults", "cost", "p50"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from classyard.commands.terminal import (
     marked,
     milliseconds,
     number,
+    run,
     shown,
 )
 from classyard.context import Context
@@ -63,7 +63,7 @@ def _found(context: Context) -> Providers:
         connected = context.connected()
     except YardNotRunning as not_running:
         return at_rest(catalogs.of_files(context), context.policy().bind_late, str(not_running))
-    return asyncio.run(_asked(connected))
+    return run(_asked(connected))
 
 
 async def _asked(context: Context) -> Providers:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from classyard.commands import resolve
 from classyard.commands.result_rows import COLUMNS, harmless, result_row
-from classyard.commands.terminal import console, counted, note, shown, tell
+from classyard.commands.terminal import console, counted, hush, note, shown, tell
 from classyard.context import Context
 from producer.exports import ExportFormat, export
 from runtime.db.session import Database, Row
@@ -49,6 +49,7 @@ def results(context: Context, batch: str, *, form: str = "jsonl", to: str = STDO
     """
     wanted = _form(form)
     tally = Tally()
+    hush()
     # The writing is plain blocking code; the loop runs only while the next rows are read.
     with asyncio.Runner() as runner:
         reader = _Reader(context.connected())

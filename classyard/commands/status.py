@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from classyard.commands.terminal import (
     indented,
     marked,
     number,
+    run,
     short,
     shown,
     span,
@@ -52,7 +52,7 @@ class Status:
 
 def status(context: Context) -> int:
     """Prints the status and returns 0, also where roles are missing. Raises `YardNotRunning`."""
-    asyncio.run(tell(context.connected(), CLUSTER if context.settings.is_cluster else _at_home(context)))
+    run(tell(context.connected(), CLUSTER if context.settings.is_cluster else _at_home(context)))
     return 0
 
 

@@ -6,9 +6,12 @@ where rich reads no markup.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -19,6 +22,8 @@ from classyard.commands.text import clean
 from producer.durations import format_duration
 
 SIMULATED_NOTE = "Some providers are simulated: their answers mean nothing."
+T = TypeVar("T")
+
 UNKNOWN = "\N{EN DASH}"
 
 PIPE_WIDTH = 120
@@ -34,6 +39,17 @@ def console(*, stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(
         file=stream, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH
     )
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, for a command: what the database's driver would log beside its errors stays off the screen."""
+    hush()
+    return asyncio.run(work)
+
+
+def hush() -> None:
+    """The pool tells of every failed try to connect; commands say it once, in a sentence of their own."""
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 def note(sentence: str) -> None:

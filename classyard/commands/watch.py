@@ -16,7 +16,7 @@ from rich.text import Text
 
 from classyard.commands import progress_view, resolve, shortfalls
 from classyard.commands.progress import Progress, Rate, exit_code, gather, summary_line
-from classyard.commands.terminal import SIMULATED_NOTE, console, note, span, tell
+from classyard.commands.terminal import SIMULATED_NOTE, console, note, run, span, tell
 from classyard.context import Context
 from runtime.db.session import Database
 from schemas.errors import ServiceUnreachable
@@ -36,13 +36,20 @@ def watch(context: Context, batches: Sequence[str], *, goes_on: bool = True) -> 
     `YardNotRunning`, and `ServiceUnreachable` when the database stays away for `PATIENCE_S`.
     """
     try:
-        return asyncio.run(follow(context.connected(), batches, goes_on=goes_on))
+        return run(follow(context.connected(), batches, goes_on=goes_on))
     except KeyboardInterrupt:
         return 130
 
 
 def left_running(batches: Sequence[str]) -> str:
     return f"The work goes on without this window. Come back with: classyard watch {' '.join(batches)}"
+
+
+def _given_up(batches: Sequence[str]) -> str:
+    return (
+        f"The database has not answered for {PATIENCE_S:g} s. What was accepted is kept; "
+        f"come back with: classyard watch {' '.join(batches)}"
+    )
 
 
 async def follow(
@@ -93,7 +100,7 @@ class Watcher:
         except ServiceUnreachable as error:
             self.lost_at = now if self.lost_at is None else self.lost_at
             if time.monotonic() - self.lost_at > PATIENCE_S:
-                raise ServiceUnreachable(f"{error} It was tried for {PATIENCE_S:g} s.") from error
+                raise ServiceUnreachable(_given_up(self.batches)) from error
             return None
         self.lost_at = None
         self.rate.observe(now, found.finished)

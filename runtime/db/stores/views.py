@@ -153,6 +153,8 @@ order by j.id
 async def results(database: Database, tenant_id: str, batch_id: str) -> AsyncIterator[Row]:
     """Every job of the batch with its result, in the order of acceptance; read as they go, in constant memory."""
     async with database.transaction() as connection, connection.cursor(name="results") as cursor:
+        # Whoever reads may be a person at a pager: the next rows may be asked for much later.
+        await fetch(connection, "set local idle_in_transaction_session_timeout = '1h'")
         cursor.itersize = 200
         await cursor.execute(_RESULTS, {"tenant": tenant_id, "batch": batch_id})
         async for row in cursor:
