@@ -4,12 +4,16 @@ Pure: the same job, ending, limits, time and jitter give the same move.
 
     sound answer                      → SUCCEEDED
     doubtful answer                   → the next step of the plan; SUCCEEDED, marked doubtful, where there is none
+    past the deadline, no answer      → EXPIRED
+    no call left                      → FAILED, with the last reason
     worth repeating, tries left       → ROUTED to the same step, after a pause
     anything else, a step left        → ROUTED to the next step
-    plan used up, provider's outage   → ACCEPTED: decided anew when the provider is back, up to a number of calls
-    plan used up, worth repeating     → ACCEPTED: decided anew, up to a number of plans
+    plan used up, provider's outage   → ACCEPTED: decided anew when the provider is back
+    plan used up, told to slow down   → ACCEPTED: decided anew, up to a number of plans
     otherwise                         → FAILED, with the last reason
-    past the deadline, no good answer → EXPIRED
+
+A doubtful answer is kept as well where no other call may follow: past the deadline, or with no call left. "Slow down"
+costs nothing, and is waited out beyond the calls that a job has in all.
 """
 
 from __future__ import annotations
@@ -66,9 +70,9 @@ def next_move(job: Job, ending: Ending, *, limits: PlanLimits, now: datetime, ji
     """
     fault = _as_fault(ending)
     if fault is None:
-        return _done(job, ending)
+        return _done(job, ending, may_go_on=not (_is_late(job, now) or _is_last_call(job, limits)))
     rest = _rest(fault, job)
-    if job.deadline_at is not None and now >= job.deadline_at:
+    if _is_late(job, now):
         expired = job.moved(
             JobState.EXPIRED,
             slot_id=None,
@@ -88,9 +92,17 @@ def _as_fault(ending: Ending) -> Fault | None:
     return None
 
 
-def _done(job: Job, ending: Ending) -> Next:
+def _is_late(job: Job, now: datetime) -> bool:
+    return job.deadline_at is not None and now >= job.deadline_at
+
+
+def _is_last_call(job: Job, limits: PlanLimits) -> bool:
+    return job.attempts >= limits.max_attempts
+
+
+def _done(job: Job, ending: Ending, *, may_go_on: bool) -> Next:
     doubtful = isinstance(ending, CheckReport) and ending.standing is Standing.DOUBTFUL
-    if doubtful and _has_next_step(job):
+    if doubtful and may_go_on and _has_next_step(job):
         return Next(_to_step(job, job.step + 1, "escalated", ending.sentence))
     code, reason = ("doubtful", ending.sentence) if doubtful else ("", "")
     return Next(
@@ -100,6 +112,8 @@ def _done(job: Job, ending: Ending) -> Next:
 
 
 def _after_fault(job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitter: float) -> Job:
+    if fault.kind is not FaultKind.RATE and _is_last_call(job, limits):
+        return _failed(job, fault)
     if fault.kind in WORTH_REPEATING and job.step_attempts < _tries(fault, limits):
         again = now + timedelta(seconds=_pause_s(fault, job.step_attempts, jitter))
         return _to_step(job, job.step, fault.kind.value, fault.sentence, not_before=again)
@@ -118,6 +132,10 @@ def _after_fault(job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitt
             reason_code=fault.kind.value,
             reason=f"Every step of the plan was tried; it is decided anew. Last: {fault.sentence}",
         )
+    return _failed(job, fault)
+
+
+def _failed(job: Job, fault: Fault) -> Job:
     return job.moved(JobState.FAILED, slot_id=None, reason_code=fault.kind.value, reason=fault.sentence)
 
 
@@ -155,7 +173,7 @@ def _to_step(job: Job, step: int, code: str, reason: str, *, not_before: datetim
 
 def _may_decide_anew(job: Job, fault: Fault, limits: PlanLimits) -> bool:
     if fault.kind in _OUTAGE or fault.kind in PROVIDER_IS_OUT:
-        return job.attempts < limits.max_attempts
+        return True  # a call is left, or it would have failed above
     return fault.kind is FaultKind.RATE and job.plans < limits.max_plans
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from router_worker.engine.decide import Prepared, prepare, route_class
-from router_worker.features.extract import Extractor
+from router_worker.features.extract import Extractor, money_left, time_left_ms
 from router_worker.observe import snapshot_of
 from runtime.clock import Ticks, ticks
 from runtime.db.session import Connection, Database, Row, clock, repeated
@@ -244,10 +244,7 @@ class Stage:
 
 def at_this_moment(features: JobFeatures, job: Job, now: datetime) -> JobFeatures:
     """Time and money as they are now: features are extracted once, and these two run out."""
-    left = None if job.deadline_at is None else round((job.deadline_at - now).total_seconds() * 1000)
-    ceiling = job.max_cost_usd_micros
-    money = None if ceiling is None else max(0, ceiling - job.cost_usd_micros)
-    return replace(features, time_left_ms=left, max_cost_usd_micros=money)
+    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=money_left(job))
 
 
 def moved_by(job: Job, decision: Decision) -> Job | None:

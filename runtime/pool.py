@@ -167,7 +167,7 @@ def _wake_celery() -> None:
     """Celery's loop takes the next bell when it next turns, up to a second later; a slot should not wait so long."""
     hub = get_event_loop()
     if hub is not None:
-        hub.call_soon(_nothing)
+        hub.call_soon(_nothing)  # type: ignore[no-untyped-call]
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from celery.signals import worker_shutting_down
 
@@ -20,7 +21,9 @@ def run_worker(settings: Settings, service: Service, *, name: str, queue: str, c
     app = make_app(settings.redis_url, (queue,), task_events=settings.task_events)
     app.service, app.drain_s = service, settings.drain_s
     worker = app.Worker(
-        hostname=f"{name}@%h",
+        # Celery fills in `%h` on its own command line only; two workers of one name would both obey `pool_grow`.
+        hostname=f"{name}.{os.getpid()}@{socket.gethostname()}",
+        quiet=True,  # its banner is not a line of JSON
         pool_cls=POOL,
         concurrency=concurrency,
         queues=[queue],

@@ -22,7 +22,7 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
 
 
 def _name(value: str) -> str:
-    if not _NAME.match(value):
+    if not _NAME.fullmatch(value):
         raise ValueError(f"{value!r} is not a name; use lower-case letters, digits, '.', '_' and '-'")
     return value
 
@@ -31,7 +31,8 @@ Name = Annotated[str, AfterValidator(_name)]
 
 
 class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Without inputs in errors: somebody may have written a key where its name belongs.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class ProviderKind(StrEnum):
@@ -40,8 +41,8 @@ class ProviderKind(StrEnum):
 
 
 class Price(_Fact):
-    input_usd_micros_per_mtok: int = Field(ge=0)
-    output_usd_micros_per_mtok: int = Field(ge=0)
+    input_usd_micros_per_mtok: int = Field(ge=0, le=10**12)
+    output_usd_micros_per_mtok: int = Field(ge=0, le=10**12)
     source: str = Field(min_length=1)
     checked: date
 
@@ -135,7 +136,7 @@ class CatalogProvider(_Fact):
         doubled = {name for name in names if names.count(name) > 1}
         if doubled:
             raise ValueError(f"provider {self.name!r} names the model {min(doubled)!r} twice")
-        if not re.match(r"^(none|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", self.key):
+        if not re.fullmatch(r"none|env:[A-Za-z_][A-Za-z0-9_]*|file:.+", self.key):
             raise ValueError(
                 f"the key of provider {self.name!r} must be 'env:NAME', 'file:PATH' or 'none', never a key itself"
             )

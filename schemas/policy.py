@@ -13,16 +13,16 @@ from schemas.sensitivity import Quality, Sensitivity
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Weights(_Part):
     """Relative importance; only their proportions count."""
 
-    cost: float = Field(default=0.35, ge=0)
-    latency: float = Field(default=0.15, ge=0)
-    quality: float = Field(default=0.30, ge=0)
-    load: float = Field(default=0.20, ge=0)
+    cost: float = Field(default=0.35, ge=0, le=1_000)
+    latency: float = Field(default=0.15, ge=0, le=1_000)
+    quality: float = Field(default=0.30, ge=0, le=1_000)
+    load: float = Field(default=0.20, ge=0, le=1_000)
 
     @model_validator(mode="after")
     def _some(self) -> Weights:
@@ -54,15 +54,25 @@ class Scales(_Part):
     quality: Scale = Scale(best=1.0, worst=0.0)
     delay_ms: Scale = Scale(best=0, worst=60_000)
 
+    @model_validator(mode="after")
+    def _the_right_way_round(self) -> Scales:
+        for name in ("cost_usd_micros", "latency_ms", "delay_ms"):
+            if getattr(self, name).best > getattr(self, name).worst:
+                raise ValueError(f"{name}: 'best' must be less than 'worst'; else the dearer or slower one would win")
+        if self.quality.best < self.quality.worst:
+            raise ValueError("quality: 'best' must be more than 'worst'")
+        return self
+
 
 class PlanLimits(_Part):
     max_steps: int = Field(default=3, ge=1, le=8)
     """First choice and fallbacks together."""
     attempts_per_step: int = Field(default=2, ge=1, le=10)
     max_plans: int = Field(default=3, ge=1, le=10)
-    """How often a job is decided anew when its plan is used up, before it fails."""
+    """How often a job is decided when every step of its plan asks it to slow down, before it fails."""
     max_attempts: int = Field(default=12, ge=1, le=100)
-    """Calls in all, over every plan; what an outage of every provider costs a job at most."""
+    """Calls in all, over every plan; what an outage of every provider costs a job at most. Only calls that were told
+    to slow down, which cost nothing, may go beyond."""
 
 
 class BindLate(_Part):

@@ -19,7 +19,7 @@ _REGION = re.compile(r"^[a-z][a-z0-9-]{1,31}$")
 
 
 def _region(name: str) -> str:
-    if not _REGION.match(name):
+    if not _REGION.fullmatch(name):
         raise ValueError(f"{name!r} is not a region; regions look like 'eu', 'us' or 'de-fra'")
     return name
 

@@ -8,7 +8,7 @@ I10 a job's cost is the sum of what its own attempts cost.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import orjson
@@ -96,7 +96,7 @@ def _broken_by_chain(job: Row, chain: list[Row]) -> Iterator[str]:
     bodies = [orjson.loads(row["body"]) for row in chain]
     if bodies[0]["from"] is not None or bodies[0]["to"] != INITIAL:
         yield f"I3: job {job['id']} does not begin with its acceptance"
-    for before, after in zip(bodies, bodies[1:], strict=False):
+    for before, after in pairwise(bodies):
         if after["from"] != before["to"] or JobState(after["to"]) not in EDGES[JobState(after["from"])]:
             yield f"I3: job {job['id']} went {before['to']}, {after['from']} → {after['to']}"
         if after["token"] < before["token"]:

@@ -29,12 +29,15 @@ async def batch_ids(database: Database, tenant: str, given: Sequence[str]) -> li
 
 
 async def job_id(database: Database, tenant: str, given: str) -> str:
-    """Raises `UnknownName` where `given` means no job, or several."""
+    """A custom id goes before the end of an id: `c1` may well be both.
+
+    Raises `UnknownName` where `given` means no job, or several.
+    """
     found = await _jobs(database, tenant, given.strip())
-    exact = [row for row in found if row["id"] == given.strip()] or found
-    if len(exact) == 1:
-        return str(exact[0]["id"])
-    raise UnknownName(_several_jobs(given, found) if found else _no_job(given))
+    meant = [row for row in found if given.strip() in (row["id"], row["custom_id"])] or found
+    if len(meant) == 1:
+        return str(meant[0]["id"])
+    raise UnknownName(_several_jobs(given, meant) if meant else _no_job(given))
 
 
 async def _batches(database: Database, tenant: str, given: str) -> list[str]:

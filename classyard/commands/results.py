@@ -124,5 +124,6 @@ def notes(tally: Tally) -> list[str]:
         found.append(f"{counted(tally.open, 'job')} {are} still open; write the results again when all are final.")
     if tally.simulated:
         come = "comes" if tally.simulated == 1 else "come"
-        found.append(f"{counted(tally.simulated, 'result')} {come} from simulated providers, and mean nothing.")
+        told = f"{counted(tally.simulated, 'result')} {come} from simulated providers"
+        found.append(f"{told}: such answers mean nothing.")
     return found

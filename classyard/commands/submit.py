@@ -102,7 +102,7 @@ def read_requirements(
         "residency": tuple(residency),
     }
     try:
-        return Requirements(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        return Requirements(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(first["msg"].removeprefix("Value error, "), where=f"--{first['loc'][0]}") from error

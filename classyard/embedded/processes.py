@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from classyard.embedded.home import Home
@@ -41,6 +42,8 @@ class Child:
     name: str
     start: Callable[[], Server]
     stop_timeout_s: float
+    is_role: bool = False
+    """One of ours, on which no other child stands; the others are servers."""
     server: Server | None = None
     started_at_s: float = 0.0
     """Monotonic."""
@@ -97,9 +100,7 @@ class Supervisor:
 
     def keep(self, name: str, start: Callable[[], Server], *, stop_timeout_s: float = 30.0) -> Server:
         """Starts it now, and again whenever it dies. What the first start raises goes to the caller."""
-        server = start()
-        self.children.append(Child(name, start, stop_timeout_s, server, self.clock()))
-        return server
+        return self._keep(Child(name, start, stop_timeout_s))
 
     def keep_role(
         self, name: str, argv: Sequence[str], environment: Mapping[str, str], *, stop_timeout_s: float = 30.0
@@ -110,7 +111,7 @@ class Supervisor:
         """
         ear = self.ear
         plan = Launch(name, tuple(argv), environment={**environment, PARENT_FD: str(ear)}, parent_fd=ear)
-        return self.keep(name, lambda: launch(self.home, plan), stop_timeout_s=stop_timeout_s)
+        return self._keep(Child(name, lambda: launch(self.home, plan), stop_timeout_s, is_role=True))
 
     def watch(self, *, until: threading.Event) -> None:
         """Looks after the children until the event is set."""
@@ -125,17 +126,25 @@ class Supervisor:
         return [child for child in self.children if self._look_after(child)]
 
     def stop(self) -> None:
-        """Stops the last started first, so that the database outlives those who write to it."""
+        """Roles first, all at once: each gives calls in flight their time, and these must not add up. Then servers, the
+        last started first, so that the database outlives those who write to it."""
+        roles = [child for child in self.children if child.is_role]
+        with ThreadPoolExecutor(max_workers=max(1, len(roles))) as together:
+            list(together.map(_stop, roles))
         for child in reversed(self.children):
-            if child.server is not None:
-                child.server.stop(child.stop_timeout_s)
-                child.server = None
+            _stop(child)
         self.children.clear()
         if self._watchman is not None:
             self._watchman.stop(timeout_s=5.0)
         for descriptor in self._pipe or ():
             os.close(descriptor)
         self._pipe = self._watchman = None
+
+    def _keep(self, child: Child) -> Server:
+        child.server = server = child.start()
+        child.started_at_s = self.clock()
+        self.children.append(child)
+        return server
 
     def _look_after(self, child: Child) -> bool:
         if child.is_alive:
@@ -165,6 +174,12 @@ class Supervisor:
         argv = (sys.executable, "-m", "classyard.embedded.watchman", str(self.home.path), str(ear))
         environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         return launch(self.home, Launch("watchman", argv, environment=environment, parent_fd=ear))
+
+
+def _stop(child: Child) -> None:
+    if child.server is not None:
+        child.server.stop(child.stop_timeout_s)
+        child.server = None
 
 
 def watch_parent(fd: int, *, last_word_s: float = LAST_WORD_S) -> threading.Thread:

@@ -84,8 +84,8 @@ def pretending(**profiles: str) -> Iterator[Pretend]:
         said = json.loads(process.stdout.readline())
         yield Pretend(f"http://{said['host']}:{said['port']}")
     finally:
-        process.terminate()
-        process.wait(timeout=10)
+        process.kill()  # it keeps nothing, and would wait for connections to end
+        process.wait()
         if process.stdout:
             process.stdout.close()
 

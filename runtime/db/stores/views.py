@@ -123,12 +123,12 @@ async def resolve_batch(connection: Connection, tenant_id: str, given: str) -> l
 
 
 async def resolve_job(connection: Connection, tenant_id: str, given: str) -> list[Row]:
-    """Jobs that `given` can mean: the end of an id, or a custom id; the newest first."""
+    """Jobs that `given` can mean: the end of an id, or a custom id; those of that custom id first, then the newest."""
     return await fetch(
         connection,
         "select id::text, custom_id, batch_id::text from jobs where tenant_id = %s"
-        " and (right(id::text, length(%s)) = %s or custom_id = %s) order by id desc limit 3",
-        (tenant_id, given, given, given),
+        " and (right(id::text, length(%s)) = %s or custom_id = %s) order by custom_id = %s desc, id desc limit 3",
+        (tenant_id, given, given, given, given),
     )
 
 

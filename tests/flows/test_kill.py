@@ -1,0 +1,184 @@
+"""Processes of a yard are killed with SIGKILL in the middle of a batch; nothing is lost, and nothing happens twice.
+
+What a killed worker leaves behind: the kernel closes its connections, the pretend provider notices and stops counting
+its calls (`disconnected`), and their answers are lost, although a real provider may charge for them. The worker's
+slots stay taken until their leases end, so the provider sees fewer calls than its ceiling meanwhile, never more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.flows.yards import FINAL, Pretend, Yard, pretending, provider, until, write_contracts, yard
+from tests.invariants import check_invariants
+
+pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("flows-kill")]
+
+CEILING = 8
+BIND_LATE = {"seconds": 1, "max_jobs": 1_000}
+"""So little is bound ahead that the router is needed until the end."""
+
+
+@pytest.fixture(scope="module")
+def pretend() -> Iterator[Pretend]:
+    with pretending(steady="instant:base_ms=200,jitter=0.2") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running(pretend: Pretend) -> Iterator[Yard]:
+    """A yard with one provider, in which a lost worker is noticed after three seconds."""
+    steady = provider("steady", pretend.url, ceiling=CEILING)
+    with yard(steady, policy={"bind_late": BIND_LATE}, CLASSYARD_LEASE_S="3") as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def fresh(pretend: Pretend) -> None:
+    pretend.reset()
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_contracts(tmp_path_factory.mktemp("documents"), 300)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_contracts(tmp_path_factory.mktemp("few"), 150)
+
+
+def test_a_killed_provider_worker_loses_nothing(running: Yard, pretend: Pretend, documents: Path) -> None:
+    """Every job of a worker that was killed ends once, with one result; those that it held say in their audit trail
+    that they were taken back."""
+    batch = _begin(running, documents)
+    held = running.rows("select id::text from jobs where batch_id = %s and state = 'serving'", batch)
+
+    killed = running.kill("provider-steady")
+    states = running.wait(batch)
+
+    assert states == {"succeeded": 300}
+    running.await_replaced("provider-steady", killed)
+    taken_back = _taken_back(running, batch)
+    assert taken_back and taken_back.keys() <= {row["id"] for row in held} | _served_since(running, batch)
+    assert all(event["actor"] == "keeper" and event["from"] == "serving" for event in taken_back.values())
+    assert all(event["to"] == "routed" for event in taken_back.values())
+    seen = pretend.stats("steady")
+    assert 0 < seen["disconnected"] <= CEILING
+    # The cut calls are made again, and no others: what was answered is not asked for a second time.
+    assert seen["calls"] <= 300 + len(taken_back)
+    _holds(running, pretend, batch, 300)
+
+
+def test_a_killed_router_is_replaced(running: Yard, pretend: Pretend, few: Path) -> None:
+    """A router decides and writes in one transaction: killed in the middle, it has done nothing, and the next goes on."""
+    batch = _begin(running, few)
+
+    killed = running.kill("router")
+    states = running.wait(batch)
+
+    assert states == {"succeeded": 150}
+    running.await_replaced("router", killed)
+    assert _taken_back(running, batch) == {}
+    _holds(running, pretend, batch, 150)
+
+
+def test_a_killed_keeper_is_replaced(running: Yard, pretend: Pretend, few: Path) -> None:
+    """The keeper's lock goes with its connection: the next keeper leads, and marks the batch as finished."""
+    batch = _begin(running, few)
+
+    killed = running.kill("keeper")
+    states = running.wait(batch)
+
+    assert states == {"succeeded": 150}
+    running.await_replaced("keeper", killed)
+    until(lambda: _is_marked(running, batch), "the keeper to mark the batch as finished")
+    _holds(running, pretend, batch, 150)
+
+
+def test_a_broker_that_forgets_every_bell_delays_and_loses_nothing(
+    running: Yard, pretend: Pretend, few: Path
+) -> None:
+    """Messages are doorbells: with all of them gone, the keeper rings again from the table."""
+    batch = _begin(running, few)
+
+    with redis.Redis.from_url(running.redis_url) as broker:
+        broker.flushall()
+    states = running.wait(batch)
+
+    assert states == {"succeeded": 150}
+    _holds(running, pretend, batch, 150)
+
+
+def test_a_killed_broker_delays_and_loses_nothing(running: Yard, pretend: Pretend, few: Path) -> None:
+    """Valkey is killed: calls in flight are recorded all the same, and work goes on when it is back."""
+    batch = _begin(running, few)
+
+    killed = running.kill("valkey")
+    states = running.wait(batch)
+
+    assert states == {"succeeded": 150}
+    running.await_replaced("valkey", killed)
+    assert _taken_back(running, batch) == {}, "no worker was lost"
+    _holds(running, pretend, batch, 150)
+
+
+def test_everything_at_once(running: Yard, pretend: Pretend, few: Path) -> None:
+    """Worker, router, keeper and broker are killed in one instant: the batch still ends, each job once."""
+    batch = _begin(running, few)
+
+    for role in ("provider-steady", "router", "keeper", "valkey"):
+        running.kill(role)
+    states = running.wait(batch)
+
+    assert states == {"succeeded": 150}
+    _holds(running, pretend, batch, 150)
+
+
+def _begin(running: Yard, documents: Path) -> str:
+    """Hands in, and comes back when some jobs are done, some are being served and most are still to be."""
+    batch = running.submit(documents, "--review", "contract-clauses")
+    until(lambda: running.finished(batch) >= 30, "the batch to get going")
+    states = running.states(batch)
+    assert states.get("serving") and sum(states[state] for state in states if state not in FINAL) > 50, states
+    return batch
+
+
+def _events(running: Yard, batch: str) -> list[dict[str, Any]]:
+    rows = running.rows(
+        "select e.body from audit_events e join jobs j on j.id = e.job_id where j.batch_id = %s"
+        " order by e.job_id, e.version",
+        batch,
+    )
+    return [json.loads(row["body"]) for row in rows]
+
+
+def _taken_back(running: Yard, batch: str) -> dict[str, dict[str, Any]]:
+    """The event by which each job was taken from a worker that went silent."""
+    return {event["job"]: event for event in _events(running, batch) if event["reason"] == "worker_lost"}
+
+
+def _served_since(running: Yard, batch: str) -> set[str]:
+    """Jobs that were claimed more than once: what was claimed between the look and the kill is among them."""
+    return {
+        row["id"]
+        for row in running.rows("select id::text from jobs where batch_id = %s and lease_token > 1", batch)
+    }
+
+
+def _is_marked(running: Yard, batch: str) -> bool:
+    return bool(running.one("select finished_at is not null from batches where id = %s", batch))
+
+
+def _holds(running: Yard, pretend: Pretend, batch: str, jobs: int) -> None:
+    """One result for each job, the invariants, and never a call above the ceiling."""
+    assert running.one("select count(*) from results where batch_id = %s", batch) == jobs
+    assert running.one("select count(*) from slots") == 0, "a slot is held, and there is no work"
+    check_invariants(running.database_url)
+    assert pretend.stats("steady")["peak_in_flight"] <= CEILING
