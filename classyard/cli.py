@@ -30,13 +30,12 @@ app.add_typer(run, name="run")
 
 def main() -> None:
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # in this mode the code of `typer.Exit` is returned, not raised
+        sys.exit(code or 0)
     except ClassyardError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
-    except typer.Exit as error:
-        sys.exit(error.exit_code)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -49,7 +48,10 @@ def main() -> None:
 
 
 def _complain(sentence: str) -> None:
-    sys.stderr.write(f"classyard: {sentence}\n")
+    from classyard.commands.text import clean  # file names and addresses come from outside
+
+    for line in f"classyard: {sentence}".splitlines():
+        sys.stderr.write(clean(line, most=1_000) + "\n")
 
 
 def _context() -> Any:

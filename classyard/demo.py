@@ -113,7 +113,7 @@ def _beside(yard: Yard, batches: Sequence[str]) -> int:
 
     def follow() -> None:
         try:
-            codes[0] = watch(yard.context, batches)
+            codes[0] = watch(yard.context, batches, goes_on=False)
         finally:
             done.set()
 

@@ -90,7 +90,8 @@ class Stage:
         async with self.database.transaction() as connection:
             tenant = self.settings.tenant
             await artifacts.keep(connection, tenant, "catalog", "catalog", self.rules.catalog)
-            await artifacts.keep(connection, tenant, "policy", self.rules.policy.policy, self.rules.policy)
+            policy = self.rules.policy
+            await artifacts.keep(connection, tenant, "policy", f"{policy.policy} {policy.version}", policy)
             for provider in self.rules.catalog.providers:
                 await capacity.register_provider(connection, tenant, provider.name, provider.ceiling)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -9,7 +10,9 @@ from typing import Any, TextIO
 
 import structlog
 
-FORBIDDEN_FIELDS = frozenset({"text", "body", "document", "prompt", "answer", "output", "quote", "key", "secret"})
+FORBIDDEN_FIELDS = frozenset(
+    {"text", "body", "document", "prompt", "answer", "output", "quote", "key", "secret"}
+)
 """Field names that would carry content. They are dropped, and the drop is visible."""
 
 
@@ -28,7 +31,19 @@ def configure(level: str = "INFO", *, stream: TextIO | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=target),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=target, format='{"logger": "%(name)s", "event": "%(message)s"}')
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(_JsonLine())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+class _JsonLine(logging.Formatter):
+    """What other libraries log, in the same form."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name}
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
 
 
 def _without_content(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
-from kombu.asynchronous import get_event_loop
+from kombu.asynchronous import Hub
 
 START_S = 60.0
 """A service that has not started by then does not start."""
@@ -61,8 +61,14 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
         self._running: set[asyncio.Task[None]] = set()
         self._waiting: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
         self._stopping = False
+        self._hub: Hub | None = None
 
     # -- what Celery calls, from its own threads
+
+    def register_with_event_loop(self, loop: Hub) -> None:
+        """At every connection to the broker. Celery's loop is kept here: kombu's `get_event_loop` knows it until the
+        first connection is lost, and no longer."""
+        self._hub = loop
 
     def on_start(self) -> None:
         self._thread.start()
@@ -143,7 +149,12 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
             outcome = (True, ExceptionInfo(), time.monotonic() - started)
         if callback:
             callback(outcome)
-        _wake_celery()
+        self._wake_celery()
+
+    def _wake_celery(self) -> None:
+        """Celery's loop takes the next bell when it next turns, up to a second later; a slot should not wait so long."""
+        if self._hub is not None:
+            self._hub.call_soon(_nothing)  # type: ignore[no-untyped-call]
 
     async def _drain(self) -> None:
         if self._running:
@@ -161,13 +172,6 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
 
     def _on_loop(self, work: Coroutine[Any, Any, None], timeout_s: float) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
-
-
-def _wake_celery() -> None:
-    """Celery's loop takes the next bell when it next turns, up to a second later; a slot should not wait so long."""
-    hub = get_event_loop()
-    if hub is not None:
-        hub.call_soon(_nothing)  # type: ignore[no-untyped-call]
 
 
 def _nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from schemas.errors import ConfigurationError
 from schemas.messages import CLASSIFIER_QUEUE, ROUTE_TASK, SERVE_TASK, provider_queue
@@ -27,5 +27,5 @@ def broker_url(redis_url: str) -> str:
     if parts.scheme != "unix":
         raise ConfigurationError("REDIS_URL must begin with 'redis://', 'rediss://' or 'unix://'.")
     query = parse_qs(parts.query)
-    login = f":{quote(parts.password)}@" if parts.password else ""
+    login = "".join(parts.netloc.rpartition("@")[:2])  # user and password, percent-encoded as they came
     return f"redis+socket://{login}{parts.path}?virtual_host={query.get('db', ['0'])[0]}"

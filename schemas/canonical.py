@@ -21,8 +21,9 @@ _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {name: getattr(value, name) for name in _fields(type(value))}
+    kind: type[Any] = type(value)
+    if is_dataclass(kind):
+        return {name: getattr(value, name) for name in _fields(kind)}
     if isinstance(value, datetime):
         return _instant(value)
     if isinstance(value, date):

@@ -89,7 +89,9 @@ def _asked_for(story: Story) -> str:
     deadline = f"until {instant(job.deadline_at)}" if job.deadline_at else ""
     ceiling = job.max_cost_usd_micros
     cost = f"at most {format_usd(ceiling)}" if ceiling is not None else ""
-    return joined((job.sensitivity.value, within, f"quality {job.quality}", f"lane {job.lane}", deadline, cost))
+    return joined(
+        (job.sensitivity.value, within, f"quality {job.quality}", f"lane {job.lane}", deadline, cost)
+    )
 
 
 def short_digest(digest: str) -> str:
@@ -151,8 +153,7 @@ def _attempts(story: Story, width: int) -> Iterator[RenderableType]:
         table.add_row(*_attempt(row))
     yield indented(table)
     for row in made:
-        if row["detail"]:
-            yield indented(Text(f"{row['number']}: {shown(row['detail'], most=400)}", style="dim"))
+        yield from (indented(Text(f"{row['number']}: {line}", style="dim")) for line in _remarks(row))
 
 
 def _attempt(row: Row) -> tuple[RenderableType, ...]:
@@ -165,7 +166,7 @@ def _attempt(row: Row) -> tuple[RenderableType, ...]:
     return (
         str(row["number"]),
         marked(row["provider"], row["simulated"]),
-        Text(_model(row)),
+        Text(shown(row["model_version"], most=60)),
         outcome,
         f"{number(row['input_tokens'])}/{number(row['output_tokens'])}",
         format_usd(row["cost_usd_micros"]),
@@ -173,7 +174,9 @@ def _attempt(row: Row) -> tuple[RenderableType, ...]:
     )
 
 
-def _model(row: Row) -> str:
-    """What was asked for; and what the provider says has answered, where that is something else."""
-    asked, said = shown(row["model_version"], most=60), shown(row["model_reported"], most=60)
-    return asked if said in ("", asked) else f"{asked} (says {said})"
+def _remarks(row: Row) -> Iterator[str]:
+    """What the provider says has answered, where it is not what was asked for; and what went wrong."""
+    if row["model_reported"] not in ("", row["model_version"]):
+        yield f"The provider says that {shown(row['model_reported'], most=100)} answered."
+    if row["detail"]:
+        yield shown(row["detail"], most=400)

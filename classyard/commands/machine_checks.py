@@ -37,7 +37,9 @@ def python(version: tuple[int, int, int] = sys.version_info[:3]) -> Iterator[Che
     if version[:2] < OLDEST_PYTHON:
         yield failed(f"Python is {told}; Classyard needs 3.11 or newer.")
     else:
-        yield passed(f"Python {told} ({platform.python_implementation()}, {platform.system()} {platform.machine()}).")
+        yield passed(
+            f"Python {told} ({platform.python_implementation()}, {platform.system()} {platform.machine()})."
+        )
 
 
 def packages(*, embedded: bool) -> Iterator[Check]:
@@ -65,7 +67,9 @@ def home(place: Home) -> Iterator[Check]:
     elif nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         yield passed(f"The home {str(place.path)!r} is not there yet, and can be made.")
     else:
-        yield failed(f"The home {str(place.path)!r} cannot be made: {str(nearest)!r} is not writable by this user.")
+        yield failed(
+            f"The home {str(place.path)!r} cannot be made: {str(nearest)!r} is not writable by this user."
+        )
     yield space(nearest, shutil.disk_usage(nearest).free)
 
 

@@ -55,6 +55,8 @@ class Progress:
     seen_at: datetime
     """On the database's clock, or when the last batch was finished."""
     router_alive: bool = True
+    by_batch: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """The states of each batch."""
 
     @property
     def total(self) -> int:
@@ -62,7 +64,7 @@ class Progress:
 
     @property
     def finished(self) -> int:
-        return sum(jobs for state, jobs in self.states.items() if state in FINAL)
+        return finished(self.states)
 
     @property
     def open(self) -> int:
@@ -83,6 +85,10 @@ class Progress:
     @property
     def simulated(self) -> bool:
         return any(row.simulated for row in self.providers)
+
+
+def finished(states: Mapping[str, int]) -> int:
+    return sum(jobs for state, jobs in states.items() if state in FINAL)
 
 
 def summary_line(states: Mapping[str, int]) -> str:
@@ -122,17 +128,39 @@ class Rate:
         return jobs * (last_s - first_s) / (after - before)
 
 
+@dataclass
+class Rates:
+    """One rate a batch: batches ask for different things, and a quick one says nothing of a slow one."""
+
+    of: dict[str, Rate] = field(default_factory=dict)
+
+    def observe(self, at_s: float, progress: Progress) -> None:
+        for batch, states in progress.by_batch.items():
+            self.of.setdefault(batch, Rate()).observe(at_s, finished(states))
+
+    def left_s(self, progress: Progress) -> float | None:
+        """Until the last batch is done; None while one of them does not tell."""
+        left = [
+            self.of.get(batch, Rate()).left_s(sum(states.values()) - finished(states))
+            for batch, states in progress.by_batch.items()
+        ]
+        known = [one for one in left if one is not None]
+        return max(known, default=0.0) if len(known) == len(left) else None
+
+
 async def gather(database: Database, tenant: str, batch_ids: Sequence[str]) -> Progress:
     """Raises `ServiceUnreachable`."""
     async with database.transaction() as connection:
         await views.one_picture(connection)
         batches = await views.batch_rows(connection, tenant, batch_ids)
         providers = await views.by_provider_over(connection, tenant, batch_ids)
+        by_batch = {one: await views.states(connection, tenant, one) for one in batch_ids}
         return Progress(
             batches=tuple(row["id"] for row in batches),
             reviews=tuple(sorted({row["review_name"] for row in batches})),
             sources=tuple(row["source"] for row in batches),
-            states=_added([await views.states(connection, tenant, one) for one in batch_ids]),
+            states=_added(list(by_batch.values())),
+            by_batch=by_batch,
             providers=_providers(providers, await _pretend(connection, tenant, providers)),
             held=await _held(connection, tenant, batch_ids),
             rejected=sum(row["rejected"] for row in batches),
@@ -168,9 +196,7 @@ async def _pretend(connection: Connection, tenant: str, rows: Sequence[Row]) -> 
     return catalogs.simulated_in(await catalogs.stored(connection, tenant))
 
 
-async def _held(
-    connection: Connection, tenant: str, batch_ids: Sequence[str]
-) -> tuple[tuple[str, int], ...]:
+async def _held(connection: Connection, tenant: str, batch_ids: Sequence[str]) -> tuple[tuple[str, int], ...]:
     found = [
         {row["reason"]: row["jobs"] for row in await views.reasons_of_waiting(connection, tenant, one)}
         for one in batch_ids

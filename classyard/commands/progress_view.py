@@ -79,7 +79,9 @@ def _bar(progress: Progress, left_s: float | None, width: int) -> RenderableType
     )
     row = Table.grid(padding=(0, 2))
     bar = ProgressBar(
-        total=max(1, progress.total), completed=progress.finished, width=max(8, min(48, width - len(words) - 3))
+        total=max(1, progress.total),
+        completed=progress.finished,
+        width=max(8, min(48, width - len(words) - 3)),
     )
     row.add_row(bar, Text(words, no_wrap=True))
     return row
@@ -127,7 +129,9 @@ def providers_table(rows: Sequence[ProviderProgress], *, width: int) -> Table:
 
 
 def held_lines(progress: Progress) -> list[str]:
-    lines = [f"Held, {counted(jobs, 'job')}: {shown(why, most=300)}" for why, jobs in progress.held[:MOST_REASONS]]
+    lines = [
+        f"Held, {counted(jobs, 'job')}: {shown(why, most=300)}" for why, jobs in progress.held[:MOST_REASONS]
+    ]
     more = len(progress.held) - MOST_REASONS
     return [*lines, f"… and held for {counted(more, 'other reason')}."] if more > 0 else lines
 
@@ -143,7 +147,9 @@ def warnings(progress: Progress) -> list[str]:
 
 def figures(progress: Progress) -> str:
     """What changes as work is done; elapsed time alone is no news."""
-    states = joined(f"{progress.states[state]} {state.value}" for state in JobState if progress.states.get(state))
+    states = joined(
+        f"{progress.states[state]} {state.value}" for state in JobState if progress.states.get(state)
+    )
     return joined((f"{progress.finished} of {progress.total} done", states, money(progress.cost_usd_micros)))
 
 

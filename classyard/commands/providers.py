@@ -102,7 +102,9 @@ def parts(found: Providers, *, width: int) -> Iterator[RenderableType]:
         yield Text(SIMULATED_NOTE, style="yellow")
 
 
-def _provider(provider: CatalogProvider, load: ProviderLoad, calls: int, width: int) -> Iterator[RenderableType]:
+def _provider(
+    provider: CatalogProvider, load: ProviderLoad, calls: int, width: int
+) -> Iterator[RenderableType]:
     title = marked(provider.name, provider.simulated)
     title.stylize("bold", 0, len(shown(provider.name, most=40)))
     yield title.append(f"  {load.status.value.replace('_', ' ')}", style=STYLES.get(load.status, "yellow"))
@@ -143,7 +145,9 @@ def _models(models: tuple[CatalogModel, ...], width: int) -> Table:
     table.add_column("$ in/out per million tokens", justify="right")
     table.add_column("quality", justify="right", no_wrap=True)
     for model in models:
-        name = shown(model.name if model.name == model.version else f"{model.name} ({model.version})", most=80)
+        name = shown(
+            model.name if model.name == model.version else f"{model.name} ({model.version})", most=80
+        )
         table.add_row(Text(name), number(model.context_tokens), price(model.price), f"{model.quality:.2f}")
     return table
 

@@ -66,7 +66,9 @@ def _no_batch(given: str) -> str:
 
 
 def _several_batches(given: str, found: Sequence[str]) -> str:
-    return f"{shown(given)!r} can mean several batches: {', '.join(found)}{_more(found)}. Give more of its end."
+    return (
+        f"{shown(given)!r} can mean several batches: {', '.join(found)}{_more(found)}. Give more of its end."
+    )
 
 
 def _no_job(given: str) -> str:

@@ -69,7 +69,9 @@ def _form(given: str) -> ExportFormat:
         return ExportFormat(given)
     except ValueError:
         known = ", ".join(ExportFormat)
-        raise BadInput(f"{shown(given)!r} is not known; it may be one of: {known}.", where="--format") from None
+        raise BadInput(
+            f"{shown(given)!r} is not known; it may be one of: {known}.", where="--format"
+        ) from None
 
 
 def _rows(runner: asyncio.Runner, reader: _Reader) -> Iterator[Row]:
@@ -121,7 +123,9 @@ def notes(tally: Tally) -> list[str]:
     found = []
     if tally.open:
         are = "is" if tally.open == 1 else "are"
-        found.append(f"{counted(tally.open, 'job')} {are} still open; write the results again when all are final.")
+        found.append(
+            f"{counted(tally.open, 'job')} {are} still open; write the results again when all are final."
+        )
     if tally.simulated:
         come = "comes" if tally.simulated == 1 else "come"
         told = f"{counted(tally.simulated, 'result')} {come} from simulated providers"

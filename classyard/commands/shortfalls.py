@@ -53,7 +53,9 @@ def lines(found: Sequence[Shortfall]) -> list[Text]:
 def _listed(group: Sequence[Shortfall]) -> list[Text]:
     named = [_line(one) for one in group[:MOST]]
     if len(group) > MOST:
-        named.append(Text("… and more of them; `classyard results` has every job with its reason.", style="dim"))
+        named.append(
+            Text("… and more of them; `classyard results` has every job with its reason.", style="dim")
+        )
     return named
 
 

@@ -100,7 +100,9 @@ def missing(workers: Sequence[Row]) -> list[str]:
     played = {row["role"] for row in workers}
     keyless = {row["provider"]: row["detail"] for row in workers if not row["key_found"]}
     silent = [sentence for role, sentence in NEEDED.items() if role not in played]
-    return silent + [shown(detail or f"{provider} has no key.", most=300) for provider, detail in keyless.items()]
+    return silent + [
+        shown(detail or f"{provider} has no key.", most=300) for provider, detail in keyless.items()
+    ]
 
 
 def _table(width: int) -> Table:

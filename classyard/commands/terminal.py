@@ -36,8 +36,10 @@ def console(*, stderr: bool = False) -> Console:
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
     made = Console(file=stream, highlight=False, markup=False, emoji=False)
-    return made if made.is_terminal else Console(
-        file=stream, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH
+    return (
+        made
+        if made.is_terminal
+        else Console(file=stream, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
     )
 
 

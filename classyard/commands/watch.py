@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from classyard.commands import progress_view, resolve, shortfalls
-from classyard.commands.progress import Progress, Rate, exit_code, gather, summary_line
+from classyard.commands.progress import Progress, Rates, exit_code, gather, summary_line
 from classyard.commands.terminal import SIMULATED_NOTE, console, note, run, span, tell
 from classyard.context import Context
 from runtime.db.session import Database
@@ -88,7 +88,7 @@ class Watcher:
     tenant: str
     batches: Sequence[str]
     goes_on: bool = True
-    rate: Rate = field(default_factory=Rate)
+    rates: Rates = field(default_factory=Rates)
     lost_at: float | None = None
     """Since when the database has not answered, on the monotonic clock."""
 
@@ -103,11 +103,11 @@ class Watcher:
                 raise ServiceUnreachable(_given_up(self.batches)) from error
             return None
         self.lost_at = None
-        self.rate.observe(now, found.finished)
+        self.rates.observe(now, found)
         return found
 
     def left_s(self, progress: Progress) -> float | None:
-        return self.rate.left_s(progress.open)
+        return self.rates.left_s(progress)
 
     @property
     def trouble(self) -> str:

@@ -75,7 +75,9 @@ def verdict(jobs: int, events: int, flaws: Sequence[str]) -> Check:
     if not jobs:
         return passed("There are no jobs yet whose audit could be verified.")
     if not flaws:
-        return passed(f"The audit of the newest {counted(jobs, 'job')} verifies ({counted(events, 'event')}).")
+        return passed(
+            f"The audit of the newest {counted(jobs, 'job')} verifies ({counted(events, 'event')})."
+        )
     told = "\n".join(flaws[:MOST_FLAWS])
     more = f"\nand {len(flaws) - MOST_FLAWS} more" if len(flaws) > MOST_FLAWS else ""
     return failed(f"The audit of {counted(len(flaws), 'job')} of {jobs} does not verify:\n{told}{more}")

@@ -78,7 +78,9 @@ def test_what_a_row_of_the_results_says(running: Yard, tmp_path: Path) -> None:
     """A result names provider, exact model, policy, snapshot, rationale, tokens, cost and checks of its job."""
     folder = write_contracts(tmp_path / "one", 1)
 
-    said = running.cli("submit", folder, "--review", "contract-clauses", "--sensitivity", "internal", "--wait")
+    said = running.cli(
+        "submit", folder, "--review", "contract-clauses", "--sensitivity", "internal", "--wait"
+    )
 
     [row] = _jsonl(running, batch_of(said), tmp_path)
     assert row["model_version"] == f"{row['provider']}-1-test"

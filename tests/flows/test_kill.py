@@ -21,13 +21,15 @@ from tests.invariants import check_invariants
 pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("flows-kill")]
 
 CEILING = 8
+MANY, FEW = 300, 130
+"""Documents."""
 BIND_LATE = {"seconds": 1, "max_jobs": 1_000}
 """So little is bound ahead that the router is needed until the end."""
 
 
 @pytest.fixture(scope="module")
 def pretend() -> Iterator[Pretend]:
-    with pretending(steady="instant:base_ms=200,jitter=0.2") as running:
+    with pretending(steady="instant:base_ms=150,jitter=0.2") as running:
         yield running
 
 
@@ -46,34 +48,33 @@ def fresh(pretend: Pretend) -> None:
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_contracts(tmp_path_factory.mktemp("documents"), 300)
+    return write_contracts(tmp_path_factory.mktemp("documents"), MANY)
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_contracts(tmp_path_factory.mktemp("few"), 150)
+    return write_contracts(tmp_path_factory.mktemp("few"), FEW)
 
 
 def test_a_killed_provider_worker_loses_nothing(running: Yard, pretend: Pretend, documents: Path) -> None:
     """Every job of a worker that was killed ends once, with one result; those that it held say in their audit trail
     that they were taken back."""
     batch = _begin(running, documents)
-    held = running.rows("select id::text from jobs where batch_id = %s and state = 'serving'", batch)
 
     killed = running.kill("provider-steady")
     states = running.wait(batch)
 
-    assert states == {"succeeded": 300}
+    assert states == {"succeeded": MANY}
     running.await_replaced("provider-steady", killed)
     taken_back = _taken_back(running, batch)
-    assert taken_back and taken_back.keys() <= {row["id"] for row in held} | _served_since(running, batch)
-    assert all(event["actor"] == "keeper" and event["from"] == "serving" for event in taken_back.values())
-    assert all(event["to"] == "routed" for event in taken_back.values())
+    interrupted = running.rows("select id::text from jobs where batch_id = %s and interruptions = 1", batch)
+    assert taken_back and set(taken_back) == {row["id"] for row in interrupted}
+    assert {event["actor"] for event in taken_back.values()} == {"keeper"}
     seen = pretend.stats("steady")
     assert 0 < seen["disconnected"] <= CEILING
     # The cut calls are made again, and no others: what was answered is not asked for a second time.
-    assert seen["calls"] <= 300 + len(taken_back)
-    _holds(running, pretend, batch, 300)
+    assert seen["calls"] <= MANY + len(taken_back)
+    _holds(running, pretend, batch, MANY)
 
 
 def test_a_killed_router_is_replaced(running: Yard, pretend: Pretend, few: Path) -> None:
@@ -83,10 +84,10 @@ def test_a_killed_router_is_replaced(running: Yard, pretend: Pretend, few: Path)
     killed = running.kill("router")
     states = running.wait(batch)
 
-    assert states == {"succeeded": 150}
+    assert states == {"succeeded": FEW}
     running.await_replaced("router", killed)
     assert _taken_back(running, batch) == {}
-    _holds(running, pretend, batch, 150)
+    _holds(running, pretend, batch, FEW)
 
 
 def test_a_killed_keeper_is_replaced(running: Yard, pretend: Pretend, few: Path) -> None:
@@ -96,10 +97,10 @@ def test_a_killed_keeper_is_replaced(running: Yard, pretend: Pretend, few: Path)
     killed = running.kill("keeper")
     states = running.wait(batch)
 
-    assert states == {"succeeded": 150}
+    assert states == {"succeeded": FEW}
     running.await_replaced("keeper", killed)
     until(lambda: _is_marked(running, batch), "the keeper to mark the batch as finished")
-    _holds(running, pretend, batch, 150)
+    _holds(running, pretend, batch, FEW)
 
 
 def test_a_broker_that_forgets_every_bell_delays_and_loses_nothing(
@@ -112,21 +113,24 @@ def test_a_broker_that_forgets_every_bell_delays_and_loses_nothing(
         broker.flushall()
     states = running.wait(batch)
 
-    assert states == {"succeeded": 150}
-    _holds(running, pretend, batch, 150)
+    assert states == {"succeeded": FEW}
+    _holds(running, pretend, batch, FEW)
 
 
 def test_a_killed_broker_delays_and_loses_nothing(running: Yard, pretend: Pretend, few: Path) -> None:
-    """Valkey is killed: calls in flight are recorded all the same, and work goes on when it is back."""
+    """Valkey is killed: calls in flight are recorded all the same, and work goes on as quickly as before when it is
+    back."""
     batch = _begin(running, few)
 
     killed = running.kill("valkey")
     states = running.wait(batch)
 
-    assert states == {"succeeded": 150}
+    assert states == {"succeeded": FEW}
     running.await_replaced("valkey", killed)
     assert _taken_back(running, batch) == {}, "no worker was lost"
-    _holds(running, pretend, batch, 150)
+    before, after = _rates(running, batch)
+    assert after > before / 2
+    _holds(running, pretend, batch, FEW)
 
 
 def test_everything_at_once(running: Yard, pretend: Pretend, few: Path) -> None:
@@ -137,17 +141,21 @@ def test_everything_at_once(running: Yard, pretend: Pretend, few: Path) -> None:
         running.kill(role)
     states = running.wait(batch)
 
-    assert states == {"succeeded": 150}
-    _holds(running, pretend, batch, 150)
+    assert states == {"succeeded": FEW}
+    _holds(running, pretend, batch, FEW)
 
 
 def _begin(running: Yard, documents: Path) -> str:
     """Hands in, and comes back when some jobs are done, some are being served and most are still to be."""
     batch = running.submit(documents, "--review", "contract-clauses")
-    until(lambda: running.finished(batch) >= 30, "the batch to get going")
-    states = running.states(batch)
-    assert states.get("serving") and sum(states[state] for state in states if state not in FINAL) > 50, states
+    until(lambda: _is_in_the_middle(running.states(batch)), "the batch to get going", every_s=0.02)
     return batch
+
+
+def _is_in_the_middle(states: dict[str, int]) -> bool:
+    open_jobs = sum(jobs for state, jobs in states.items() if state not in FINAL)
+    assert open_jobs > 30, f"too late: {states}"
+    return states.get("succeeded", 0) >= 20 and states.get("serving", 0) > 0
 
 
 def _events(running: Yard, batch: str) -> list[dict[str, Any]]:
@@ -161,15 +169,18 @@ def _events(running: Yard, batch: str) -> list[dict[str, Any]]:
 
 def _taken_back(running: Yard, batch: str) -> dict[str, dict[str, Any]]:
     """The event by which each job was taken from a worker that went silent."""
-    return {event["job"]: event for event in _events(running, batch) if event["reason"] == "worker_lost"}
+    moves = [(event["from"], event["to"], event["reason"], event) for event in _events(running, batch)]
+    lost = ("serving", "routed", "worker_lost")
+    return {event["job"]: event for *move, event in moves if tuple(move) == lost}
 
 
-def _served_since(running: Yard, batch: str) -> set[str]:
-    """Jobs that were claimed more than once: what was claimed between the look and the kill is among them."""
-    return {
-        row["id"]
-        for row in running.rows("select id::text from jobs where batch_id = %s and lease_token > 1", batch)
-    }
+def _rates(running: Yard, batch: str) -> tuple[float, float]:
+    """Calls a second before and after the longest pause between two calls."""
+    rows = running.rows("select started_at from attempts where batch_id = %s order by started_at", batch)
+    at_s = [row["started_at"].timestamp() for row in rows]
+    pause = max(range(1, len(at_s)), key=lambda number: at_s[number] - at_s[number - 1])
+    before, after = at_s[:pause], at_s[pause:]
+    return len(before) / (before[-1] - before[0]), len(after) / (after[-1] - after[0])
 
 
 def _is_marked(running: Yard, batch: str) -> bool:

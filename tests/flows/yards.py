@@ -178,7 +178,9 @@ class Yard:
         return next(iter(self.rows(statement, *arguments)[0].values()))
 
     def states(self, batch: str) -> dict[str, int]:
-        found = self.rows("select state, count(*) as jobs from jobs where batch_id = %s group by state", batch)
+        found = self.rows(
+            "select state, count(*) as jobs from jobs where batch_id = %s group by state", batch
+        )
         return {row["state"]: row["jobs"] for row in found}
 
     def finished(self, batch: str) -> int:
@@ -310,9 +312,7 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def prepare_home(
-    path: Path, *providers: dict[str, Any], policy: Mapping[str, Any] | None = None
-) -> Path:
+def prepare_home(path: Path, *providers: dict[str, Any], policy: Mapping[str, Any] | None = None) -> Path:
     """Writes the catalog, and the policy where one is given, to where a user would put them."""
     catalog = path / "config" / "catalog" / "test.yaml"
     catalog.parent.mkdir(parents=True, exist_ok=True)

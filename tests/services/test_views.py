@@ -62,7 +62,9 @@ HOSTILE = "\x1b]0;owned\x07[bold red]evil[/] \u202egpj.exe"
 DAY = date(2026, 11, 23)
 
 
-def provider(name: str, *, simulated: bool, boundary: str = "internal", priced: bool = True) -> CatalogProvider:
+def provider(
+    name: str, *, simulated: bool, boundary: str = "internal", priced: bool = True
+) -> CatalogProvider:
     return CatalogProvider.model_validate(
         {
             "name": name,
@@ -74,13 +76,18 @@ def provider(name: str, *, simulated: bool, boundary: str = "internal", priced: 
             "regions": ["eu"],
             "data_terms": DataTerms(retention_days=0, trains_on_data=False, source="test", checked=DAY),
             "ceiling": 4,
-            "models": [_model(f"{name}-1", priced=True), *([] if priced else [_model(f"{name}-2", priced=False)])],
+            "models": [
+                _model(f"{name}-1", priced=True),
+                *([] if priced else [_model(f"{name}-2", priced=False)]),
+            ],
         }
     )
 
 
 def _model(name: str, *, priced: bool) -> CatalogModel:
-    price = Price(input_usd_micros_per_mtok=150_000, output_usd_micros_per_mtok=600_000, source="test", checked=DAY)
+    price = Price(
+        input_usd_micros_per_mtok=150_000, output_usd_micros_per_mtok=600_000, source="test", checked=DAY
+    )
     return CatalogModel(
         name=name,
         version=f"{name}-2026",
@@ -137,9 +144,13 @@ class Bench:
         async with self.database.transaction() as connection:
             await capacity.beat(connection, "default", said)
 
-    async def submitted(self, count: int, *, rejected: int = 0, sensitivity: str = "internal", name: str = "") -> str:
+    async def submitted(
+        self, count: int, *, rejected: int = 0, sensitivity: str = "internal", name: str = ""
+    ) -> str:
         found = [
-            SourceDocument(f"c{n}", name or f"contract-{n}.txt", f"Agreement {n}. Either party may end it.", "utf-8")
+            SourceDocument(
+                f"c{n}", name or f"contract-{n}.txt", f"Agreement {n}. Either party may end it.", "utf-8"
+            )
             for n in range(count)
         ]
         turned_away = [Rejection(f"bad-{n}.txt", "empty_file", "It is empty.") for n in range(rejected)]
@@ -188,7 +199,10 @@ class Bench:
     async def failed(self, job: Job) -> None:
         served = counted(job)
         after = served.moved(
-            JobState.FAILED, slot_id=None, reason_code="overload", reason="Every step was tried and none answered."
+            JobState.FAILED,
+            slot_id=None,
+            reason_code="overload",
+            reason="Every step was tried and none answered.",
         )
         await self._end(job, after, self.attempt(served, "overload"), None)
 
@@ -236,7 +250,12 @@ async def bench(url: str, *, alive: Sequence[str] = ("sim-swift", "own-model")) 
 OUTPUT = {
     "summary": f"Either party may end it. {HOSTILE}",
     "findings": [
-        {"id": "end", "severity": "low", "quote": "Either party may end it.", "explanation": "It stands there."},
+        {
+            "id": "end",
+            "severity": "low",
+            "quote": "Either party may end it.",
+            "explanation": "It stands there.",
+        },
         {"id": "cap", "severity": "high", "quote": "There is no cap.", "explanation": "It does not."},
     ],
     "verdict": "needs_attention",
@@ -292,8 +311,16 @@ def test_progress_adds_up_over_batches_and_knows_simulated_providers(database_ur
             by_name = {row.provider: row for row in found.providers}
             assert by_name["sim-swift"].simulated
             assert not by_name["own-model"].simulated
-            assert (by_name["sim-swift"].done, by_name["sim-swift"].calls, by_name["sim-swift"].faults) == (1, 1, 0)
-            assert (by_name["own-model"].done, by_name["own-model"].calls, by_name["own-model"].faults) == (0, 1, 1)
+            assert (by_name["sim-swift"].done, by_name["sim-swift"].calls, by_name["sim-swift"].faults) == (
+                1,
+                1,
+                0,
+            )
+            assert (by_name["own-model"].done, by_name["own-model"].calls, by_name["own-model"].faults) == (
+                0,
+                1,
+                1,
+            )
             assert found.cost_usd_micros == 2 * 1_234
             assert found.router_alive
 
@@ -308,7 +335,9 @@ def test_a_simulated_provider_is_known_before_its_first_call(database_url: str) 
 
             found = await progress.gather(yard.database, "default", [batch])
 
-            assert [(row.provider, row.simulated, row.calls) for row in found.providers] == [("sim-swift", True, 0)]
+            assert [(row.provider, row.simulated, row.calls) for row in found.providers] == [
+                ("sim-swift", True, 0)
+            ]
 
     asyncio.run(run())
 
@@ -341,7 +370,9 @@ def test_held_jobs_come_with_their_reasons_and_shortfalls_with_theirs(database_u
 
             assert found.states == {"held": 2}
             assert sum(jobs for _, jobs in found.held) == 2
-            assert [(one.what, one.name, one.code) for one in short_of] == [("rejected", "bad-0.txt", "empty_file")]
+            assert [(one.what, one.name, one.code) for one in short_of] == [
+                ("rejected", "bad-0.txt", "empty_file")
+            ]
 
     asyncio.run(run())
 
@@ -434,7 +465,9 @@ def test_batches_and_jobs_are_known_by_the_ends_of_their_ids(database_url: str) 
             with pytest.raises(UnknownName, match="no batch yet"):
                 await resolve.batch_id(yard.database, "default", "latest")
             first, second = await yard.submitted(1), await yard.submitted(2)
-            rows = await yard.database.rows("select id::text from jobs where batch_id = %s order by id", (second,))
+            rows = await yard.database.rows(
+                "select id::text from jobs where batch_id = %s order by id", (second,)
+            )
 
             assert await resolve.batch_id(yard.database, "default", first) == first
             assert await resolve.batch_id(yard.database, "default", second[-8:]) == second
@@ -543,8 +576,12 @@ def test_a_decision_that_was_changed_in_the_table_is_said_loudly(database_url: s
         async with bench(database_url) as yard:
             batch = await half_done(yard)
             with psycopg.connect(database_url) as connection:
-                connection.execute("update decisions set body = replace(encode(body, 'escape'), '1', '2')::bytea")
-            (job, *_) = await yard.database.rows("select id::text from jobs where batch_id = %s order by id", (batch,))
+                connection.execute(
+                    "update decisions set body = replace(encode(body, 'escape'), '1', '2')::bytea"
+                )
+            (job, *_) = await yard.database.rows(
+                "select id::text from jobs where batch_id = %s order by id", (batch,)
+            )
 
             found = await story.gather(yard.database, "default", job["id"])
 

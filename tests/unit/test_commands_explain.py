@@ -37,7 +37,9 @@ DECISION = Decision(
             score=Score(863_571, 994_000, 904_471, 600_000, 1_000_000),
         ),
         Candidate("own", "small", None, unavailable=Refusal("full", "It is full.")),
-        Candidate("sim-sage", "sage-1", None, refusals=(Refusal("boundary", "It may see internal at most."),)),
+        Candidate(
+            "sim-sage", "sage-1", None, refusals=(Refusal("boundary", "It may see internal at most."),)
+        ),
     ),
     plan=(Step("sim-swift", "swift-1", 1_260),),
     allowed=("own/small", "sim-swift/swift-1"),
@@ -182,7 +184,9 @@ def test_a_decision_that_was_changed_is_found_out() -> None:
 
     assert decision_flaw(decision_row(), events) is None
     assert "do not match its digest" in str(decision_flaw(decision_row(body=changed), events))
-    assert "audit event 2 names" in str(decision_flaw(decision_row(body=changed, digest=digest(changed)), events))
+    assert "audit event 2 names" in str(
+        decision_flaw(decision_row(body=changed, digest=digest(changed)), events)
+    )
 
 
 def test_a_changed_decision_is_said_loudly() -> None:
@@ -224,13 +228,22 @@ def test_an_event_that_is_filed_elsewhere_or_unreadable_shows() -> None:
 def test_the_story_runs_from_the_document_to_the_last_event() -> None:
     text = told(story())
 
-    parts = ["document", "review", "Decision", "Plan:", "Calls", "Result", "History", "chain of 4 events verifies"]
+    parts = [
+        "document",
+        "review",
+        "Decision",
+        "Plan:",
+        "Calls",
+        "Result",
+        "History",
+        "chain of 4 events verifies",
+    ]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert "12,345 characters" in text
     assert "stays in eu" in text
     assert "at most $0.05" in text
-    assert "swift-1-2026 (says swift-1-2027)" in told(story(), width=140)
+    assert "1: The provider says that swift-1-2027 answered." in text
     assert "sim-swift (simulated)" in text
     assert "Simulated: sim-sage, sim-swift." in text
 
@@ -289,7 +302,9 @@ def test_hostile_text_reaches_no_terminal(width: int) -> None:
         "findings": [{"id": HOSTILE, "severity": HOSTILE, "quote": HOSTILE, "explanation": HOSTILE}],
     }
     found = story(
-        job=replace(job, name=HOSTILE, custom_id=HOSTILE, reason=HOSTILE, reason_code=HOSTILE, state=JobState.FAILED),
+        job=replace(
+            job, name=HOSTILE, custom_id=HOSTILE, reason=HOSTILE, reason_code=HOSTILE, state=JobState.FAILED
+        ),
         batch={"source": HOSTILE},
         review={"review": HOSTILE, "title": HOSTILE},
         decisions=(decision_row(policy_name=HOSTILE, body=canonical(replace(DECISION, reason=HOSTILE))),),

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from classyard.commands import progress_view, shortfalls
-from classyard.commands.progress import Progress, ProviderProgress, Rate, exit_code, summary_line
+from classyard.commands.progress import Progress, ProviderProgress, Rate, Rates, exit_code, summary_line
 from classyard.commands.shortfalls import Shortfall
 from classyard.commands.terminal import SIMULATED_NOTE, milliseconds, money, shown, span
 from classyard.commands.watch import LINE_S, Lines, Watcher
@@ -261,3 +261,23 @@ def test_shown_text_is_one_line_without_control_characters_and_not_endless() -> 
     assert shown("a\n\n  b\tc") == "a b c"
     assert shown("x" * 500, most=10) == "xxxxxxxxx…"
     assert shown("\ud800a") == "�a"
+
+
+def test_a_quick_batch_says_nothing_of_a_slow_one() -> None:
+    """The time left is that of the batch that takes longest, and unknown while one of them does not tell."""
+    rates = Rates()
+
+    def seen(quick: int, slow: int) -> Progress:
+        by_batch = {
+            "quick": {"succeeded": quick, "routed": 100 - quick},
+            "slow": {"succeeded": slow, "routed": 8 - slow},
+        }
+        return replace(HALF, by_batch=by_batch)
+
+    for second in range(10):
+        rates.observe(float(second), seen(10 * second, 0))
+    unknown = rates.left_s(seen(90, 0))
+    rates.observe(10.0, seen(100, 1))
+
+    assert unknown is None
+    assert rates.left_s(seen(100, 1)) == pytest.approx(70.0)

@@ -97,7 +97,9 @@ WAITING = DONE | {
     **dict.fromkeys(
         ["provider", "model", "model_version", "model_reported", "simulated", "output", "checks", "standing"]
     ),
-    **dict.fromkeys(["input_tokens", "output_tokens", "latency_ms", "decision", "policy_name", "policy_digest"]),
+    **dict.fromkeys(
+        ["input_tokens", "output_tokens", "latency_ms", "decision", "policy_name", "policy_digest"]
+    ),
 }
 
 

@@ -45,7 +45,7 @@ class AttemptRow(SQLModel, table=True):
     """The ledger: every call that came back to a living worker, fenced ones too, with what it cost."""
 
     __tablename__ = "attempts"
-    __table_args__ = (Index("attempts_by_provider", "provider", "started_at"),)
+    __table_args__ = (Index("attempts_by_batch", "batch_id"),)
 
     job_id: str = Field(sa_column=_job_key())
     lease_token: int = Field(sa_column=_number_key(BigInteger))
@@ -74,6 +74,7 @@ class ResultRow(SQLModel, table=True):
     """At most one a job, by its primary key."""
 
     __tablename__ = "results"
+    __table_args__ = (Index("results_by_batch", "batch_id"),)
 
     job_id: str = Field(sa_column=_job_key())
     tenant_id: str = Field(sa_column=columns.words())
