@@ -46,6 +46,8 @@ format: setup ## rewrite the code in the house style
 lock: ## resolve the dependencies anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --extra embedded --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
+	@uv pip compile pyproject.toml --universal --python-version 3.11 -c requirements.lock \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o deploy/requirements.lock
 
 clean: ## remove .venv and caches
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

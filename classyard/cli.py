@@ -123,6 +123,18 @@ def run_keeper() -> None:
     raise typer.Exit(roles.run_keeper(_context()))
 
 
+@run.command("flower")
+def run_flower(
+    auth: Annotated[Path, typer.Option(help="A file with one user:password a line.")],
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 inside a container.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 5555,
+) -> None:
+    """Show workers and their slots in a browser, and raise or lower them. Never without a password."""
+    from classyard.flower import run_flower as show
+
+    raise typer.Exit(show(_context(), auth=auth, host=host, port=port))
+
+
 @app.command()
 def submit(
     paths: Annotated[list[Path], typer.Argument(help="Folders, files, .zip of text files, .jsonl or .csv.")],

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from classyard.embedded.home import Home
 from governance.policies.source import load_policy
 from governance.reviews import find_review
@@ -20,7 +22,7 @@ from runtime.config_files import packaged
 from runtime.db.session import Database
 from runtime.settings import Settings
 from schemas.catalog import Catalog
-from schemas.errors import ConfigurationError
+from schemas.errors import BadConfiguration, ConfigurationError
 from schemas.policy import RoutingPolicy
 from schemas.review import Review
 
@@ -33,7 +35,7 @@ class Context:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Context:
-        settings = Settings()
+        settings = _settings()
         found = os.environ if environ is None else environ
         return cls(settings, Home.default(str(settings.home) if settings.home else None), found)
 
@@ -96,3 +98,14 @@ class Context:
             yield database
         finally:
             await database.close()
+
+
+def _settings() -> Settings:
+    """Raises `BadConfiguration` naming the variable; never its value, which may be a password."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        variable = name if name.startswith("CLASSYARD_") or name.endswith("_URL") else f"CLASSYARD_{name}"
+        raise BadConfiguration(f"{first['msg']}.", where=f"the setting {variable}") from error

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from classyard.context import Context
 from classyard.embedded.home import Home, RunningYard, write_atomically
-from classyard.embedded.identity import forget, identify, record
+from classyard.embedded.identity import forget, identify, record, recorded
 from classyard.embedded.model_server import is_installed, start_model_server
 from classyard.embedded.postgres import start_postgres
 from classyard.embedded.processes import Supervisor
@@ -32,6 +32,9 @@ from schemas.errors import ServiceUnreachable
 
 READY_S = 60.0
 """Until every role has reported; a cold start on two processors takes about ten seconds."""
+
+LEFT_S = 15.0
+"""For a yard that is stopping, or whose remains are being stopped, to let the home go."""
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "CLASSYARD_DATA")
 """What roles get of the caller's environment, beside `CLASSYARD_…`. A provider's key goes to its own worker only."""
@@ -60,8 +63,8 @@ def running(context: Context, *, say: Say, profiles: Mapping[str, str] = DEMO_PR
     `profiles` are for the demo's pretend providers. Raises what a user can act on: another yard runs here, no space,
     a wrong catalog, a role that does not come up.
     """
-    home = context.home
-    with home.lock(wait_s=15), Supervisor(home) as supervisor:
+    home = context.home.prepare()
+    with home.lock(wait_s=0 if _is_up(home) else LEFT_S), Supervisor(home) as supervisor:
         supplied = _demo_surroundings(context, supervisor, say, profiles) if context.is_demo else {}
         context = Context(context.settings, home, {**context.environ, **supplied})
         catalog = context.catalog()  # a mistake in it is better seen before anything starts
@@ -78,6 +81,12 @@ def running(context: Context, *, say: Say, profiles: Mapping[str, str] = DEMO_PR
         finally:
             home.forget_run()
             forget(home, "up")
+
+
+def _is_up(home: Home) -> bool:
+    """Whether a yard works here, and is not about to end."""
+    other = recorded(home, "up")
+    return other is not None and other.is_alive
 
 
 def _servers(context: Context, supervisor: Supervisor, say: Say) -> Context:

@@ -187,7 +187,7 @@ def _rest(fault: Fault, job: Job) -> Rest | None:
 
 
 def rest_after_outages(in_a_row: int) -> float:
-    """Seconds that a provider rests after so many failed calls in a row; none for the first two, then doubling to 60."""
+    """Seconds that a provider rests after so many failed calls in a row: none after two, then doubling to 60."""
     return min(60.0, float(2 ** (in_a_row - 3))) if in_a_row >= 3 else 0.0
 
 

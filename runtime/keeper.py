@@ -23,7 +23,7 @@ from runtime.logs import logger
 from runtime.metrics import Metrics
 from runtime.settings import Settings
 from schemas.job import Job
-from schemas.lifecycle import JobState
+from schemas.lifecycle import FINAL, JobState
 from schemas.messages import CLASSIFIER_QUEUE, provider_queue
 
 SHORT_REST_S = 5.0
@@ -54,16 +54,24 @@ class Keeper:
             await _sleep(stopping, self.settings.keep_s)
 
     async def _lead(self, stopping: asyncio.Event) -> None:
-        """Holds the keeper's lock on one connection for as long as that lives, and works beside it."""
+        """Holds the keeper's lock on one connection for as long as that lives, and works beside it. While another
+        keeper has the lock, it waits for it on that connection, and says so."""
         async with self.database.session() as own:
-            if not await upkeep.lead(own):
-                return
-            logger().info("keeper.leads", keeper=self.keeper_id)
+            while not stopping.is_set() and not await upkeep.lead(own):
+                await self._beat("stands by")
+                await _sleep(stopping, self.settings.keep_s)
+            if not stopping.is_set():
+                logger().info("keeper.leads", keeper=self.keeper_id)
             while not stopping.is_set():
                 await fetch(own, "select 1")  # the lock went with the connection if this fails
+                await self._beat("leads")
                 with self.metrics.stage_seconds.labels("keep").time():
                     await self.round()
                 await _sleep(stopping, self.settings.keep_s)
+
+    async def _beat(self, detail: str) -> None:
+        async with self.database.transaction() as connection:
+            await capacity.beat(connection, self.settings.tenant, self._said(detail))
 
     async def round(self) -> dict[str, int]:
         """One look at everything; returns what was done, by name. Safe to run twice at once, and at any time."""
@@ -77,7 +85,6 @@ class Keeper:
         self.metrics.recovered.inc(done["recovered"])
         async with self.database.transaction() as connection:
             finished = await batches.finish(connection, tenant)
-            await capacity.beat(connection, tenant, self._said())
             await upkeep.forget_workers(connection, tenant)
         if any(done.values()) or finished:
             logger().info("keeper.round", **done, finished=len(finished))
@@ -133,17 +140,22 @@ class Keeper:
         async with self.database.transaction() as connection:
             ready = await upkeep.claimable(connection, tenant)
             waits = await waiting.count_waiting(connection, tenant, most=1_000)
+            open_jobs = await upkeep.open_states(connection, tenant)
+        for state in JobState:
+            if state not in FINAL:
+                self.metrics.jobs.labels(state.value).set(open_jobs.get(state.value, 0))
         for provider, count in ready.items():
             self.metrics.queue.labels(provider).set(count)
         await self.bells.ring_all(wanted_bells(ready, waits))
 
-    def _said(self) -> Heartbeat:
+    def _said(self, detail: str) -> Heartbeat:
         return Heartbeat(
             self.keeper_id,
             "keeper",
             None,
             socket.gethostname(),
             os.getpid(),
+            detail=detail,
             metrics_address=self.metrics_address,
         )
 

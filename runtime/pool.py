@@ -48,7 +48,8 @@ class Service(Protocol):
 
 
 class AsyncioPool(BasePool):  # type: ignore[misc]
-    """`app.service` is the role's `Service`; `app.drain_s` bounds how long a stop waits for running bells."""
+    """`app.service` is the role's `Service`; `app.drain_s` bounds how long a stop waits for running bells. What keeps the
+    service from starting is left in `app.refusal`."""
 
     body_can_be_buffer = True
     signal_safe = False
@@ -72,7 +73,12 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
 
     def on_start(self) -> None:
         self._thread.start()
-        self._on_loop(self.app.service.start(self), START_S)
+        try:
+            self._on_loop(self.app.service.start(self), START_S)
+        except ClassyardError as error:
+            self.app.refusal = error
+            raise WorkerShutdown(error.exit_code) from error
+        self._started = True
 
     def on_apply(
         self,
@@ -95,7 +101,8 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
     def on_stop(self) -> None:
         self._stopping = True
         try:
-            self._on_loop(self._drain(), self.app.drain_s + START_S)
+            if self._started:
+                self._on_loop(self._drain(), self.app.drain_s + START_S)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)

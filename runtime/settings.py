@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     task_events: bool = False
     """Whether workers report every bell to Flower; costs about a tenth of a millisecond each."""
     log_level: str = "INFO"
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
     @classmethod
     def settings_customise_sources(

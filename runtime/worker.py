@@ -19,7 +19,7 @@ def run_worker(settings: Settings, service: Service, *, name: str, queue: str, c
     """
     os.environ["CELERY_CUSTOM_WORKER_POOL"] = POOL  # read by Celery when it is first imported, or by us below
     app = make_app(settings.redis_url, (queue,), task_events=settings.task_events)
-    app.service, app.drain_s = service, settings.drain_s
+    app.service, app.drain_s, app.refusal = service, settings.drain_s, None
     worker = app.Worker(
         # Celery fills in `%h` on its own command line only; two workers of one name would both obey `pool_grow`.
         hostname=f"{name}.{os.getpid()}@{socket.gethostname()}",
@@ -39,4 +39,6 @@ def run_worker(settings: Settings, service: Service, *, name: str, queue: str, c
 
     worker_shutting_down.connect(yield_soon, weak=False)
     worker.start()
+    if app.refusal is not None:
+        raise app.refusal
     return int(worker.exitcode or 0)

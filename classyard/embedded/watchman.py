@@ -17,6 +17,10 @@ from classyard.embedded.home import Home
 from classyard.embedded.identity import forget, stop_leftovers
 from schemas.errors import ConfigurationError
 
+LOCK_S = 5.0
+"""The kernel may close the pipe of a killed supervisor a moment before it lets the lock go, and a command that asks
+whether a yard runs here holds it for an instant."""
+
 
 def main(argv: list[str]) -> int:
     home, fd = Home(Path(argv[0])), int(argv[1])
@@ -24,7 +28,7 @@ def main(argv: list[str]) -> int:
         pass
     forget(home, "watchman")  # or it would stop itself
     try:
-        with home.lock():
+        with home.lock(wait_s=LOCK_S):
             stop_leftovers(home)
             home.forget_run()
     except ConfigurationError:  # a new yard has the home already, and has stopped what it found

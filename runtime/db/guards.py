@@ -1,7 +1,7 @@
 """What the database itself refuses, whoever writes: made from `schemas.lifecycle`, installed by the migrations.
 
 Jobs: only edges of the table, the version raised by exactly one with every move and by none otherwise, final rows
-frozen, rows never deleted while their batch lives. Audit events: append-only.
+frozen, no row deleted before its batch is finished. Audit events: append-only.
 """
 
 from __future__ import annotations
@@ -34,6 +34,17 @@ alter table jobs drop constraint if exists jobs_state;
 alter table jobs add constraint jobs_state check (state in ({STATES}));
 """
 
+JOBS_DELETE_GUARD = """
+create or replace function jobs_delete_guard() returns trigger language plpgsql as $$
+begin
+  if exists (select 1 from batches b where b.id = old.batch_id and b.finished_at is null) then
+    raise exception 'job % is not deleted: its batch is not finished', old.id using errcode = 'check_violation';
+  end if;
+  return old;
+end $$;
+create or replace trigger jobs_delete_guard before delete on jobs for each row execute function jobs_delete_guard();
+"""
+
 AUDIT_GUARD = """
 create or replace function audit_guard() returns trigger language plpgsql as $$
 begin
@@ -45,4 +56,4 @@ create or replace trigger audit_guard_truncate before truncate on audit_events
   for each statement execute function audit_guard();
 """
 
-INSTALL = JOBS_GUARD + AUDIT_GUARD
+INSTALL = JOBS_GUARD + JOBS_DELETE_GUARD + AUDIT_GUARD

@@ -33,6 +33,7 @@ def migrate(url: str) -> str:
             connection.execute(text(INSTALL))  # made from the lifecycle table of this version of the code
             connection.commit()
         finally:
+            connection.rollback()  # after a failure; the lock belongs to the session and is still ours
             connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
         return head()

@@ -142,7 +142,7 @@ def processes(services: Services, tmp_path_factory: pytest.TempPathFactory) -> I
         try:
             for service in ("simulator", *ROLES, "flower"):
                 made.start(service)
-            for service in (*ROLES, "flower"):
+            for service in ("simulator", *ROLES, "flower"):
                 eventually(lambda name=service: made.is_well(name), f"{service} to be well", every_s=0.5)
             yield made
         finally:

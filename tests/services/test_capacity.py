@@ -1,0 +1,273 @@
+"""The gate of a provider: its ceiling holds over all claimers, and a closed gate lets nobody in."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from provider_workers.parcels import Parcel, Parcels
+from runtime.db.stores import capacity, upkeep
+from runtime.ids import new_id
+from schemas.lifecycle import JobState
+from tests.invariants import check_invariants
+from tests.yard import TENANT, Yard, contract, yard
+
+pytestmark = pytest.mark.services
+
+
+def taker(here: Yard, provider: str = "alpha", **settings: object) -> Parcels:
+    changed = here.settings.model_copy(update=settings)
+    return Parcels(here.database, changed, provider=provider, worker_id=new_id(), ids=new_id)
+
+
+async def slots(here: Yard) -> int:
+    return await here.count("slots")
+
+
+@pytest.mark.asyncio
+async def test_twenty_claimers_at_once_never_hold_more_slots_than_the_ceiling(database_url: str) -> None:
+    async with yard(database_url, connections=20) as here:
+        await here.provider_up(ceiling=3)
+        await here.routed(40)
+        takers = [taker(here, parcel=2) for _ in range(20)]
+
+        taken = [parcel for parcel in await asyncio.gather(*(each.take(None) for each in takers)) if parcel]
+
+        assert len(taken) == await slots(here) == 3
+        held = [job.id for parcel in taken for job in parcel.jobs]
+        assert len(held) == len(set(held))
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_without_the_gate_s_lock_the_ceiling_would_not_hold(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting and taking in step, as claimers at once would: the lock is what makes them take turns."""
+    arrived = asyncio.Barrier(4)
+    real = capacity.gate
+
+    async def unlocked(connection: object, *asked: object, **more: object) -> object:
+        rows = await capacity.fetch(
+            connection, capacity._GATE, {"tenant": TENANT, "provider": "alpha", "most": 9}
+        )  # type: ignore[arg-type]
+        await arrived.wait()
+        return capacity.Gate(**rows[0])
+
+    async with yard(database_url, connections=4) as here:
+        await here.provider_up(ceiling=1)
+        await here.routed(8)
+        monkeypatch.setattr(capacity, "gate", unlocked)
+
+        taken = await asyncio.gather(*(taker(here, parcel=1).take(None) for _ in range(4)))
+
+        assert sum(parcel is not None for parcel in taken) > 1
+        assert real is not capacity.gate
+
+
+@pytest.mark.asyncio
+async def test_a_slot_that_is_given_back_makes_room_for_one_more(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=1)
+        await here.routed(2)
+        parcels = taker(here, parcel=1)
+        first = await parcels.take(None)
+        assert first is not None
+        assert await parcels.take(None) is None
+
+        async with here.database.transaction() as connection:
+            await capacity.release(connection, [first.slot_id])
+
+        assert await parcels.take(None) is not None
+
+
+@pytest.mark.asyncio
+async def test_a_lowered_ceiling_lets_nobody_in_until_enough_have_left(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=2)
+        await here.routed(4)
+        parcels = taker(here, parcel=1)
+        first, second = await parcels.take(None), await parcels.take(None)
+        assert first is not None
+        assert second is not None
+
+        async with here.database.transaction() as connection:
+            await capacity.set_ceiling(connection, TENANT, "alpha", 1)
+            await capacity.release(connection, [first.slot_id])
+        assert await parcels.take(None) is None
+
+        async with here.database.transaction() as connection:
+            await capacity.release(connection, [second.slot_id])
+        assert await parcels.take(None) is not None
+
+
+@pytest.mark.asyncio
+async def test_a_paused_or_resting_provider_is_not_claimed_from(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        await here.routed(1)
+        parcels = taker(here)
+
+        await here.do("update providers set paused = true")
+        assert await parcels.take(None) is None
+
+        await here.do("update providers set paused = false, rests_until = now() + interval '1 minute'")
+        assert await parcels.take(None) is None
+
+        await here.do("update providers set rests_until = now() - interval '1 second'")
+        assert await parcels.take(None) is not None
+
+
+@pytest.mark.asyncio
+async def test_a_longer_rest_stays_and_a_shorter_one_does_not_end_it(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        for seconds, reason in ((60.0, "long"), (5.0, "short")):
+            async with here.database.transaction() as connection:
+                await capacity.rest(connection, TENANT, "alpha", seconds=seconds, reason=reason)
+
+        (row,) = await here.database.rows(
+            "select rest_reason, rests_until > now() + interval '50 seconds' as long from providers"
+        )
+        assert (row["rest_reason"], row["long"]) == ("long", True)
+
+
+@pytest.mark.asyncio
+async def test_a_provider_that_was_never_registered_has_no_gate(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.routed(1)
+
+        assert await taker(here).take(None) is None
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_waits_for_its_time_is_not_claimed_and_does_not_count(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        now, later = await here.routed(2)
+        await here.do("update jobs set not_before = now() + interval '1 minute' where id = %s", (later.id,))
+
+        parcel = await taker(here).take(None)
+
+        assert parcel is not None
+        assert [job.id for job in parcel.jobs] == [now.id]
+        assert parcel.more == 0
+
+
+@pytest.mark.asyncio
+async def test_a_parcel_holds_its_jobs_with_fresh_tokens_texts_and_the_lease_of_its_slot(
+    database_url: str,
+) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=1)
+        await here.routed(4)
+
+        parcel = await taker(here).take(None)
+
+        assert isinstance(parcel, Parcel)
+        assert len(parcel.jobs) == 2, "half of the backlog stays for others"
+        assert parcel.more == 2
+        assert {(job.state, job.lease_token, job.slot_id) for job in parcel.jobs} == {
+            (JobState.SERVING, 1, parcel.slot_id)
+        }
+        assert set(parcel.texts.values()) == {contract(1), contract(2)}
+        (row,) = await here.database.rows(
+            "select lease_until - now() between interval '25 s' and interval '31 s' as fresh from slots"
+        )
+        assert row["fresh"]
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_the_most_urgent_go_first_into_a_parcel(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        for requirements in (
+            {"lane": "bulk"},
+            {"lane": "normal"},
+            {"lane": "normal", "deadline_s": 60},
+            {"lane": "urgent"},
+        ):
+            await here.routed(1, **requirements)  # type: ignore[arg-type]
+        bulk, normal, soon, urgent = [job.id for job in await here.jobs()]
+        parcels = taker(here, parcel=1)
+
+        order = []
+        for _ in range(4):
+            parcel = await parcels.take(None)
+            assert parcel is not None
+            order += [job.id for job in parcel.jobs]
+
+        assert order == [urgent, soon, normal, bulk]
+
+
+@pytest.mark.asyncio
+async def test_a_renewed_lease_lasts_and_one_that_was_taken_back_is_missed(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        await here.routed(2)
+        first, second = [await taker(here, parcel=1, lease_s=2).take(None) for _ in range(2)]
+        assert first is not None
+        assert second is not None
+        await here.do(
+            "update slots set lease_until = now() - interval '1 second' where id = %s", (second.slot_id,)
+        )
+        async with here.database.transaction() as connection:
+            dropped = await upkeep.drop_ended_slots(connection, TENANT)
+
+        async with here.database.transaction() as connection:
+            held = await capacity.renew(connection, [first.slot_id, second.slot_id], lease_s=60)
+
+        assert [row["id"] for row in dropped] == [second.slot_id]
+        assert held == {first.slot_id}
+        (row,) = await here.database.rows(
+            "select lease_until > now() + interval '50 s' as renewed from slots"
+        )
+        assert row["renewed"]
+
+
+@pytest.mark.asyncio
+async def test_the_catalog_s_ceiling_becomes_the_gate_s_and_a_pause_stays(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=8)
+        await here.do("update providers set paused = true")
+
+        await here.provider_up(ceiling=5)
+
+        (row,) = await here.database.rows("select ceiling, paused from providers")
+        assert (row["ceiling"], row["paused"]) == (5, True)
+
+
+@pytest.mark.asyncio
+async def test_loads_count_living_workers_with_a_key_and_what_is_bound_and_in_flight(
+    database_url: str,
+) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up("alpha", ceiling=8, slots=3, job_ms_p50=100)
+        await here.provider_up("alpha", slots=2, job_ms_p50=300)
+        await here.provider_up("alpha", slots=5, key_found=False, detail="No key.")
+        silent = await here.provider_up("alpha", slots=7)
+        await here.do("update workers set seen_at = now() - interval '1 minute' where id = %s", (silent,))
+        await here.provider_up("beta", slots=1)
+        await here.routed(2, "alpha")
+        await here.serving(1, "alpha")
+
+        async with here.database.transaction() as connection:
+            alpha, beta = await capacity.loads(connection, TENANT)
+
+        assert (alpha["slots"], alpha["workers"], alpha["keyless"]) == (5, 2, 1)
+        assert (alpha["waiting_jobs"], alpha["waiting_tokens"], alpha["in_flight"]) == (2, 240, 1)
+        assert alpha["job_ms_p50"] == 100
+        assert (beta["slots"], beta["waiting_jobs"], beta["in_flight"]) == (1, 0, 0)
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_leaves_is_not_counted(database_url: str) -> None:
+    async with yard(database_url) as here:
+        worker_id = await here.provider_up()
+        async with here.database.transaction() as connection:
+            await capacity.leave(connection, worker_id)
+            (row,) = await capacity.loads(connection, TENANT)
+
+        assert row["workers"] == 0
