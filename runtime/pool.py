@@ -19,7 +19,10 @@ from typing import Any, Protocol
 
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
+from celery.exceptions import WorkerShutdown
 from kombu.asynchronous import Hub
+
+from schemas.errors import ClassyardError
 
 START_S = 60.0
 """A service that has not started by then does not start."""
