@@ -51,7 +51,8 @@ class Context:
                 "Set both DATABASE_URL and REDIS_URL, or neither: a yard needs a database and a broker."
             )
         yard = self.home.running()
-        return self.at(yard.database_url, yard.redis_url)
+        known = Context(self.settings, self.home, {**yard.variables, **self.environ})
+        return known.at(yard.database_url, yard.redis_url)
 
     def at(self, database_url: str, redis_url: str) -> Context:
         changed = self.settings.model_copy(update={"database_url": database_url, "redis_url": redis_url})

@@ -42,6 +42,8 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_C
 DEMO_PROVIDERS = {"sim-swift": "fast-cheap", "sim-sage": "strong-slow"}
 """The demo catalog's pretend providers, and how each behaves."""
 
+DEMO_VARIABLES = ("CLASSYARD_SIMULATOR_URL", "CLASSYARD_MODEL_URL")
+
 Say = Callable[[str], None]
 
 
@@ -231,4 +233,5 @@ def _run_file(context: Context, supervisor: Supervisor, metrics: dict[str, str])
         started_at=datetime.now(UTC),
         simulated=context.catalog().simulated,
         metrics=metrics,
+        variables={name: value for name, value in context.environ.items() if name in DEMO_VARIABLES},
     )

@@ -52,5 +52,9 @@ def _without_content(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
+_SILENT = structlog.make_filtering_bound_logger(logging.CRITICAL)(None, (), {})
+
+
 def logger(**fields: Any) -> Any:
-    return structlog.get_logger(**fields)
+    """A silent one where nobody called `configure`: a command says in sentences what there is to say."""
+    return structlog.get_logger(**fields) if structlog.is_configured() else _SILENT

@@ -5,7 +5,8 @@ What a test does not say is ordinary: an internal English document, a provider `
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -333,3 +334,10 @@ def review_digest() -> str:
 
 def counted(job: Job) -> Job:
     return replace(job, attempts=job.attempts + 1, step_attempts=job.step_attempts + 1)
+
+
+async def until(true: Callable[[], Awaitable[bool]], *, within_s: float = 10.0) -> None:
+    """Waits for something that another task brings about; fails where it does not come in time."""
+    async with asyncio.timeout(within_s):
+        while not await true():
+            await asyncio.sleep(0.01)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from classyard.commands.terminal import run
 from classyard.commands.text import clean
 from classyard.commands.yard import say
 from classyard.context import Context
@@ -47,7 +47,7 @@ def submit(
     documents = read_all(paths, on_skip=lambda skipped: say(clean(f"Skipped {skipped.where}: {skipped.reason}")))
     connected = context.connected()
     try:
-        accepted = asyncio.run(_hand_in(connected, paths, documents, found, requirements))
+        accepted = run(_hand_in(connected, paths, documents, found, requirements))
     except NothingAccepted as nothing:
         _show(nothing.rejections, len(nothing.rejections))
         raise
@@ -68,6 +68,8 @@ async def _hand_in(
     review: Review,
     requirements: Requirements,
 ) -> Accepted:
+    # Made first: a mistake in its address must not be found after everything is committed.
+    bells = RedisDoorbells(make_redis(context.settings.redis_url, timeout_s=1.0), Metrics())
     async with context.database() as database:
         accepted = await accept(
             database,
@@ -78,7 +80,6 @@ async def _hand_in(
             requirements=requirements,
         )
     # Everything is committed. The bell only saves the keeper's next round; if it is lost, nothing is.
-    bells = RedisDoorbells(make_redis(context.settings.redis_url, timeout_s=1.0), Metrics())
     await bells.ring(CLASSIFIER_QUEUE, 1)
     await bells.close()
     return accepted
