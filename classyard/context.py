@@ -75,6 +75,11 @@ class Context:
         paths = self.catalog_files() or (packaged("catalog", "demo.yaml"),)
         return load_catalog(paths, {**self.environ, "CLASSYARD_HOME": str(self.home.path)})
 
+    def has_simulated(self) -> bool:
+        """Whether the yard that is connected has pretend providers, as far as this machine knows."""
+        yard = self.home.read_run() if self.home.is_locked() else None
+        return bool(yard and yard.simulated and yard.database_url == self.settings.database_url)
+
     def policy(self) -> RoutingPolicy:
         own = self.home.config / "policies" / "default.yaml"
         if self.settings.policy:

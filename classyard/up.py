@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from classyard.context import Context
-from classyard.embedded.home import Home, RunningYard, write_atomically
+from classyard.embedded.home import Home, RunningYard, kept_key, write_atomically
 from classyard.embedded.identity import forget, identify, record, recorded
 from classyard.embedded.model_server import is_installed, start_model_server
 from classyard.embedded.postgres import start_postgres
@@ -122,7 +122,10 @@ def _start_simulator(supervisor: Supervisor, profiles: Mapping[str, str], port: 
     ready = home.run / "simulator.json"
     ready.unlink(missing_ok=True)
     options = [word for name, profile in profiles.items() for word in ("--provider", f"{name}={profile}")]
-    argv = (sys.executable, "-m", "simulator", *options, "--port", str(port), "--ready-file", str(ready))
+    key = home.config / "simulator.key"
+    kept_key(key)
+    places = ("--port", str(port), "--ready-file", str(ready), "--key-file", str(key))
+    argv = (sys.executable, "-m", "simulator", *options, *places)
     plan = Launch(
         "simulator",
         (*argv, "--parent-fd", str(ear)),

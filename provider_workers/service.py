@@ -110,8 +110,6 @@ class ProviderService:
         if parcel is None:
             return
         self._slots.add(parcel.slot_id)
-        if parcel.more:
-            await self._bells.ring(provider_queue(self.provider.name), 1)
         await self._serve_parcel(parcel, self._server)
 
     async def _serve_parcel(self, parcel: Parcel, server: Server) -> None:
@@ -119,18 +117,21 @@ class ProviderService:
         commits: list[asyncio.Future[bool]] = []
         handed_on: set[str] = set()
         try:
+            if parcel.more:
+                await self._bells.ring(provider_queue(self.provider.name), 1)
             while left and not self._must_stop(parcel):
-                commits.append(await self._serve_one(left[0], parcel, server, handed_on))
-                left.pop(0)
+                done = await self._serve_one(left[0], parcel, server)
+                commits.append(self._writer.write(done.finished if isinstance(done, Served) else done))
+                left.pop(0)  # handed in: whatever happens now, it is not ours to give back
+                if isinstance(done, Served):
+                    await self._after(done, handed_on)
         finally:
             await asyncio.shield(self._settle(parcel, left, commits, handed_on))
 
-    async def _serve_one(
-        self, job: Job, parcel: Parcel, server: Server, handed_on: set[str]
-    ) -> asyncio.Future[bool]:
+    async def _serve_one(self, job: Job, parcel: Parcel, server: Server) -> Served | Finished:
         try:
             review = await self._review(job)
-            served = await server.serve(counted(job), parcel.texts[job.document_digest], review)
+            return await server.serve(counted(job), parcel.texts[job.document_digest], review)
         except ClassyardError:
             raise
         except Exception as error:  # our bug, or a document that finds one: counted, and never in a circle
@@ -138,10 +139,7 @@ class ProviderService:
             after = job.interrupted(
                 "internal_error", f"Serving it failed inside the worker ({type(error).__name__})."
             )
-            return self._writer.write(Finished(before=job, after=after))
-        commit = self._writer.write(served.finished)
-        await self._after(served, handed_on)
-        return commit
+            return Finished(before=job, after=after)
 
     async def _after(self, served: Served, handed_on: set[str]) -> None:
         outage = is_outage(served.ending)
@@ -173,11 +171,15 @@ class ProviderService:
         return self._room.should_yield() or parcel.slot_id in self._lost
 
     async def _rest(self, seconds: float, reason: str) -> None:
+        """Where it cannot be written down, the next call will say so again."""
         logger().warning("provider.rests", provider=self.provider.name, seconds=seconds, reason=reason)
-        async with self._database.transaction() as connection:
-            await capacity.rest(
-                connection, self.settings.tenant, self.provider.name, seconds=seconds, reason=reason
-            )
+        try:
+            async with self._database.transaction() as connection:
+                await capacity.rest(
+                    connection, self.settings.tenant, self.provider.name, seconds=seconds, reason=reason
+                )
+        except ClassyardError as error:
+            logger().warning("provider.rest_not_kept", provider=self.provider.name, error=type(error).__name__)
 
     async def _review(self, job: Job) -> Review:
         found = self._reviews.get(job.review_digest)

@@ -7,17 +7,15 @@ since it was claimed is fenced: its attempt is kept in the ledger, and nothing e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-
-from psycopg import errors
 
 from runtime.db.session import Connection, Database, clock, fetch, repeated
 from runtime.db.stores import capacity, jobs, record
 from runtime.logs import logger
 from runtime.metrics import Metrics
 from schemas.attempt import Attempt
-from schemas.errors import ServiceUnreachable
+from schemas.errors import ServiceUnreachable, SurroundingsFault
 from schemas.job import Job
 from schemas.result import Result
 
@@ -53,7 +51,8 @@ class _Waiting:
 class Writer:
     def __init__(self, database: Database, metrics: Metrics, *, actor: str) -> None:
         self._database, self._metrics, self._actor = database, metrics, actor
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        """None: nothing comes after it."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -66,21 +65,28 @@ class Writer:
         return done
 
     async def close(self) -> None:
-        """Commits what is still waiting."""
+        """Commits what is still waiting, and waits for the commit that is under way."""
         if self._task is None:
             return
-        self._task.cancel()  # a commit under way is shielded, and comes to its end
-        await asyncio.gather(self._task, return_exceptions=True)
-        while not self._queue.empty():
-            await self._commit([self._queue.get_nowait()])
+        self._queue.put_nowait(None)
+        await self._task
+        self._task = None
 
     async def _run(self) -> None:
-        while True:
-            group = [await self._queue.get()]
+        while (first := await self._queue.get()) is not None:
             await asyncio.sleep(GATHER_S)
-            while len(group) < MOST and not self._queue.empty():
-                group.append(self._queue.get_nowait())
-            await asyncio.shield(self._commit(group))
+            await self._commit([first, *self._company()])
+
+    def _company(self) -> Iterator[_Waiting]:
+        """What came in meanwhile."""
+        for _ in range(MOST - 1):
+            if self._queue.empty():
+                return
+            waiting = self._queue.get_nowait()
+            if waiting is None:
+                self._queue.put_nowait(None)
+                return
+            yield waiting
 
     async def _commit(self, group: list[_Waiting]) -> None:
         try:
@@ -93,7 +99,7 @@ class Writer:
             _resolve(waiting, before is None or before.id in applied)
 
     async def _failed(self, group: list[_Waiting], error: Exception) -> None:
-        if isinstance(error, errors.DataError) and len(group) > 1:
+        if len(group) > 1 and not isinstance(error, SurroundingsFault):
             for waiting in group:  # one of them cannot be stored; the others must not go down with it
                 await self._commit([waiting])
             return

@@ -135,16 +135,18 @@ class Stage:
                 return 0, None
             assert self._prepared is not None
             chunk = _Chunk(now=await clock(connection), prepared=self._prepared.moved_to(snapshot.plus(assigned)))
-            found = await self._featured(connection, [jobs.job_of(row) for row in rows], chunk.now)
-            for job in found:
-                self._decide(job, snapshot, chunk)
+            stored = [jobs.job_of(row) for row in rows]
+            found = await self._featured(connection, stored, chunk.now)
+            for before, job in zip(stored, found, strict=True):
+                self._decide(before, job, snapshot, chunk)
             await self._write(connection, chunk, known)
-        self._snapshot_stored = True
+        self._snapshot_stored = self._snapshot_stored or bool(chunk.decisions)
         return len(rows), chunk
 
     # -- thinking
 
-    def _decide(self, job: Job, snapshot: ProviderSnapshot, chunk: _Chunk) -> None:
+    def _decide(self, stored: Job, job: Job, snapshot: ProviderSnapshot, chunk: _Chunk) -> None:
+        """`stored` as its row is now, `job` with its features."""
         assert job.features is not None
         features = at_this_moment(job.features, job, chunk.now)
         decision = chunk.prepared.decide(features)
@@ -154,7 +156,7 @@ class Stage:
         if after is None:
             chunk.classified.append(classed)
             return
-        self._record(classed, after, decision, features, chunk)
+        self._record(stored, after, decision, features, chunk)
         if after.provider is not None:
             self._assign(after, chunk)
             chunk.prepared = chunk.prepared.moved_to(snapshot.plus(self._assigned))
@@ -165,7 +167,7 @@ class Stage:
         self._assigned[job.provider] = Assigned(before.jobs + 1, before.tokens + job.features.tokens)
         chunk.bound[job.provider] += 1
 
-    def _record(self, job: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk) -> None:
+    def _record(self, before: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk) -> None:
         body = canonical(decision)
         facts = {
             "catalog": self.rules.catalog_digest,
@@ -175,7 +177,7 @@ class Stage:
             "provider": after.provider,
             "snapshot": decision.snapshot_digest,
         }
-        chunk.moves.append(jobs.move_of(job, after, at=chunk.now, actor=self.router_id, facts=facts))
+        chunk.moves.append(jobs.move_of(before, after, at=chunk.now, actor=self.router_id, facts=facts))
         chunk.decisions.append(
             record.DecisionRecord(
                 job=after,

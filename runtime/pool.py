@@ -162,7 +162,8 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
         self._wake_celery()
 
     def _wake_celery(self) -> None:
-        """Celery's loop takes the next bell when it next turns, up to a second later; a slot should not wait so long."""
+        """Celery's loop takes the next bell when it next turns, up to a second later; a slot should not wait so
+        long."""
         if self._hub is not None:
             self._hub.call_soon(_nothing)  # type: ignore[no-untyped-call]
 

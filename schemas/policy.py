@@ -2,13 +2,27 @@
 
 Scales are fixed here and never taken from the candidates that happen to be present: with min-max scales, dropping
 the worst candidate can change the winner.
+
+Conditions are expressions (`schemas.expressions`); a policy that exists is one whose conditions compile.
 """
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from schemas.catalog import Name
+from schemas.expressions import compiled
 from schemas.sensitivity import Quality, Sensitivity
 
 
@@ -58,7 +72,9 @@ class Scales(_Part):
     def _the_right_way_round(self) -> Scales:
         for name in ("cost_usd_micros", "latency_ms", "delay_ms"):
             if getattr(self, name).best > getattr(self, name).worst:
-                raise ValueError(f"{name}: 'best' must be less than 'worst'; else the dearer or slower one would win")
+                raise ValueError(
+                    f"{name}: 'best' must be less than 'worst'; else the dearer or slower one would win"
+                )
         if self.quality.best < self.quality.worst:
             raise ValueError("quality: 'best' must be more than 'worst'")
         return self
@@ -82,6 +98,68 @@ class BindLate(_Part):
     max_jobs: int = Field(default=5_000, ge=1)
 
 
+RESERVED = frozenset(
+    {"boundary", "self_hosted", "residency", "training", "providers", "unpriced", "no_key", "context"}
+    | {"output_length", "json_schema", "language", "modality", "quality", "cost_ceiling", "deadline", "tier"}
+    | {"paused", "down", "no_worker", "full", "unavailable", "no_candidate", "best", "only"}
+)
+"""What decisions call the engine's own constraints and reasons: no rule of a policy may be named so."""
+
+
+def _condition(text: str) -> str:
+    compiled(text)
+    return text
+
+
+def _of_jobs(text: str) -> str:
+    """A condition that chooses among jobs, and looks at nothing else."""
+    others = sorted(name for name in compiled(text).names if not name.startswith("job."))
+    if others:
+        raise ValueError(f"a tier is chosen by the job alone; {others[0]!r} is not of the job")
+    return text
+
+
+def _own_name(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is a name of the engine's own; choose another")
+    return name
+
+
+def _told(sentence: str) -> str:
+    if not sentence.endswith(".") or "\n" in sentence:
+        raise ValueError("must be one sentence, on one line, that ends with a full stop")
+    return sentence
+
+
+class Rule(_Part):
+    """What is never done: a candidate of which `forbid` is true is refused, whatever its score.
+
+    Where it cannot be evaluated (a division by zero, a spent budget), it refuses too.
+    """
+
+    rule: Annotated[Name, AfterValidator(_own_name)]
+    """The word by which decisions, reports and `classyard explain` name it."""
+    forbid: Annotated[str, AfterValidator(_condition)]
+    """A condition over `job.*`, `provider.*` and `model.*`."""
+    because: Annotated[str, AfterValidator(_told)] = Field(min_length=2, max_length=300)
+    """The sentence that a refused document is listed with, as it stands here."""
+
+
+class Tier(_Part):
+    """How documents of one kind are weighed instead; what it leaves out is as in the rest of the policy."""
+
+    tier: Name
+    when: Annotated[str, AfterValidator(_of_jobs)]
+    """A condition over `job.*`. The first tier whose condition is true applies, and only that one."""
+    weights: Weights | None = None
+    quality_floor: float | None = Field(default=None, ge=0, le=1)
+    """The least quality prior, whatever level was asked for; a higher floor of the level still counts."""
+    providers: tuple[Name, ...] = ()
+    """Where given, no other provider is used; among those of the policy, where that names some."""
+    max_steps: int | None = Field(default=None, ge=1, le=8)
+    """First choice and fallbacks together. How often one model is called is the same in every tier."""
+
+
 class RoutingPolicy(_Part):
     policy: Name
     version: int = Field(ge=1)
@@ -98,3 +176,31 @@ class RoutingPolicy(_Part):
     """Whether a provider that trains on what it is sent may be used."""
     plan: PlanLimits = PlanLimits()
     bind_late: BindLate = BindLate()
+    rules: tuple[Rule, ...] = Field(default=(), max_length=200)
+    """What is never done, whatever the scores; their order does not matter."""
+    tiers: tuple[Tier, ...] = Field(default=(), max_length=20)
+    """Kinds of documents that are weighed differently; the first that applies."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> RoutingPolicy:
+        _once("rule", (rule.rule for rule in self.rules))
+        _once("tier", (tier.tier for tier in self.tiers))
+        for tier in self.tiers:
+            others = [name for name in tier.providers if self.providers and name not in self.providers]
+            if others:
+                raise ValueError(f"the tier {tier.tier!r} names {others[0]!r}, which the policy does not use")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without rules and tiers it is written, and so digested, as it was before there were any."""
+        written: dict[str, Any] = serialize(self)
+        return {name: value for name, value in written.items() if value or name not in {"rules", "tiers"}}
+
+
+def _once(kind: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"the {kind} {name!r} is there twice")
+        seen.add(name)

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--unix", default="", metavar="PATH", help="a Unix socket in place of host and port")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--key", default=None, help="the API key that calls must show; any without it")
+    parser.add_argument("--key-file", type=Path, help="a file with that key, which no process list shows")
     parser.add_argument("--ready-file", default="", metavar="FILE")
     parser.add_argument("--parent-fd", type=int, default=None, metavar="N", help="stop when this pipe ends")
     parser.add_argument("--documents", type=int, default=None, metavar="N", help="write synthetic documents")
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    simulator = Simulator(read_providers(_providers(options.provider)), seed=options.seed, key=options.key)
+    simulator = Simulator(read_providers(_providers(options.provider)), seed=options.seed, key=_key(options))
     stop = asyncio.Event()
     _stop_on_signals(stop)
     if options.parent_fd is not None:
@@ -80,6 +81,15 @@ async def _serve(options: argparse.Namespace) -> None:
     async with listening(simulator, host=options.host, port=options.port, unix=options.unix) as address:
         _announce(address, options.ready_file)
         await stop.wait()
+
+
+def _key(options: argparse.Namespace) -> str | None:
+    if options.key_file is None:
+        return str(options.key) if options.key is not None else None
+    try:
+        return str(options.key_file.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError) as error:
+        raise BadConfiguration(f"--key-file {str(options.key_file)!r} cannot be read.") from error
 
 
 def _providers(given: list[str]) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """Real services for tests that need them: one PostgreSQL and one Valkey a test process, from the wheels, on sockets.
 
-Every test gets a fresh, migrated database (a copy of a template) and an empty broker.
+Every test gets a fresh, migrated database (a copy of a template) and an empty broker. `CLASSYARD_TEST_DATABASE_URL`
+names another server to test against, such as an older PostgreSQL, by a database on it that may create databases.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,7 +36,7 @@ class Services(NamedTuple):
     redis_url: str
 
     def named(self, database: str) -> str:
-        return self.database_url.replace("/classyard?", f"/{database}?")
+        return re.sub(r"/[^/?]+([?]|$)", rf"/{database}\1", self.database_url, count=1)
 
 
 @pytest.fixture(scope="session")
@@ -41,15 +44,17 @@ def services() -> Iterator[Services]:
     # Not pytest's own folder: its paths are too long for sockets.
     folder = Path(tempfile.mkdtemp(prefix="cy"))
     home = Home(folder).prepare()
-    postgres, valkey = start_postgres(home), start_valkey(home)
-    found = Services(home, postgres.url, valkey.url)
+    given = os.environ.get("CLASSYARD_TEST_DATABASE_URL")
+    postgres, valkey = None if given else start_postgres(home), start_valkey(home)
+    found = Services(home, given or postgres.url, valkey.url)
     try:
         _execute(found.database_url, f"create database {TEMPLATE}")
         migrate(found.named(TEMPLATE))
         yield found
     finally:
         valkey.stop()
-        postgres.stop()
+        if postgres:
+            postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -84,9 +84,7 @@ def _broken_by_events(jobs: list[Row], events: list[Row]) -> Iterator[str]:
             yield f"I3: job {job['id']} is at version {job['version']} and has {len(chain)} events"
             continue
         flaw = first_flaw([_event(row) for row in chain])
-        if flaw:
-            yield f"I3: {flaw}"
-        yield from _broken_by_chain(job, chain)
+        yield from [f"I3: {flaw}"] if flaw else _broken_by_chain(job, chain)
     for job_id in chains:
         yield f"I3: there are events of job {job_id}, and no such job"
 

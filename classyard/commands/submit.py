@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from classyard.commands.terminal import run
+from classyard.commands.terminal import SIMULATED_NOTE
 from classyard.commands.text import clean
 from classyard.commands.yard import say
 from classyard.context import Context
@@ -53,6 +54,8 @@ def submit(
         raise
     _show(accepted.rejections, accepted.rejected)
     say(f"Accepted {accepted.accepted} documents as batch {accepted.batch_id}.")
+    if connected.has_simulated():
+        say(SIMULATED_NOTE)
     if not wait:
         say(f"Follow it with: classyard watch {accepted.batch_id}")
         return 1 if accepted.rejected else 0

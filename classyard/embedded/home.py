@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import stat
 import tempfile
 import time
@@ -191,6 +192,13 @@ class Home:
             f"A yard is already running in {str(self.path)!r}{who}; stop it with `classyard down`, "
             "or set CLASSYARD_HOME to another folder."
         )
+
+
+def kept_key(path: Path) -> str:
+    """A random key in a file of mode 0600, made on first use: other users of this machine reach loopback too."""
+    if not path.exists():
+        write_atomically(path, secrets.token_urlsafe(32).encode())
+    return path.read_text().strip()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

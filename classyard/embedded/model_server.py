@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -27,7 +26,7 @@ from typing import Any
 
 import httpx
 
-from classyard.embedded.home import Home, write_atomically
+from classyard.embedded.home import Home, kept_key
 from classyard.embedded.server import PLAIN_ENVIRONMENT, Launch, Server, await_ready, launch
 from schemas.errors import ConfigurationError, PortInUse
 
@@ -68,15 +67,13 @@ def start_model_server(
 
 
 def model_key_file(home: Home) -> Path:
-    """A file, mode 0600, with a random key: other users of this machine can reach loopback too."""
     path = home.config / "model.key"
-    if not path.exists():
-        write_atomically(path, secrets.token_urlsafe(32).encode())
+    kept_key(path)
     return path
 
 
 def model_key(home: Home) -> str:
-    return model_key_file(home).read_text().strip()
+    return kept_key(home.config / "model.key")
 
 
 def is_installed() -> bool:

@@ -23,6 +23,8 @@ residency rule; only a self-hosted provider may claim it."""
 class Seat:
     """One candidate, as policy and catalog see it."""
 
+    name: str
+    """`provider/model`."""
     provider: CatalogProvider
     model: CatalogModel
     boundary_rank: int
@@ -30,10 +32,6 @@ class Seat:
     """Where the provider processes, without its own machine."""
     standing: tuple[Refusal, ...]
     """Refusals that hold for every job under this policy."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.provider.name}/{self.model.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +75,11 @@ def ask(job: JobFeatures, policy: RoutingPolicy) -> Ask:
     )
 
 
-def lay_out(catalog: Catalog, policy: RoutingPolicy) -> tuple[Seat, ...]:
+def lay_out(catalog: Catalog, policy: RoutingPolicy, *, tier: str = "") -> tuple[Seat, ...]:
     """Every provider × model, by provider and model name, whatever the order of the catalog."""
-    seats = [_seat(provider, model, policy) for provider in catalog.providers for model in provider.models]
+    seats = [
+        _seat(provider, model, policy, tier) for provider in catalog.providers for model in provider.models
+    ]
     return tuple(sorted(seats, key=lambda seat: (seat.provider.name, seat.model.name)))
 
 
@@ -96,21 +96,25 @@ def place(provider: str, load: ProviderLoad | None) -> Place:
     )
 
 
-def _seat(provider: CatalogProvider, model: CatalogModel, policy: RoutingPolicy) -> Seat:
+def _seat(provider: CatalogProvider, model: CatalogModel, policy: RoutingPolicy, tier: str) -> Seat:
     own_machine = provider.kind is ProviderKind.SELF_HOSTED
     return Seat(
+        name=f"{provider.name}/{model.name}",
         provider=provider,
         model=model,
         boundary_rank=provider.boundary.rank,
         regions=tuple(region for region in provider.regions if not (own_machine and region == LOCAL)),
-        standing=tuple(_standing(provider, model, policy)),
+        standing=tuple(_standing(provider, model, policy, tier)),
     )
 
 
-def _standing(provider: CatalogProvider, model: CatalogModel, policy: RoutingPolicy) -> list[Refusal]:
+def _standing(
+    provider: CatalogProvider, model: CatalogModel, policy: RoutingPolicy, tier: str
+) -> list[Refusal]:
     refusals = []
     if policy.providers and provider.name not in policy.providers:
-        sentence = f"Policy {policy.policy!r} does not use {provider.name}."
+        who = f"Tier {tier!r} of policy {policy.policy!r}" if tier else f"Policy {policy.policy!r}"
+        sentence = f"{who} does not use {provider.name}."
         refusals.append(Refusal("providers", sentence))
     if provider.data_terms.trains_on_data and not policy.allow_training:
         sentence = f"{provider.name} trains on what it is sent, and the policy does not allow that."

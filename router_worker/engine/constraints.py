@@ -1,6 +1,7 @@
 """The hard constraints: each is a small function that gives a refusal, or None where the candidate may stay.
 
-All of them are asked of every candidate, so that a refused one lists every reason. A candidate without a lasting
+All of them are asked about every candidate, so that a refused one lists every reason; candidates that look the same
+to a constraint are asked once. A candidate without a lasting
 refusal is *allowed*, and no hop of the job ever leaves the allowed ones. Rules that do not look at the job
 (`providers`, `training`, `unpriced`, `no_key`) are worked out once, in `candidates`.
 
@@ -16,9 +17,10 @@ with it among the lasting ones, raising a job's sensitivity could enlarge what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import NamedTuple
 
-from router_worker.engine.candidates import Ask, Place, Seat
+from router_worker.engine.candidates import Ask, Seat
 from router_worker.engine.estimates import worst_cost_usd_micros
 from router_worker.engine.wording import count, dollars, duration, listed
 from schemas.catalog import ANY_LANGUAGE, ProviderKind
@@ -27,10 +29,36 @@ from schemas.decision import Estimate, Refusal
 Rule = Callable[[Ask, Seat], Refusal | None]
 
 
-def refusals_of(ask: Ask, seat: Seat, place: Place) -> tuple[Refusal, ...]:
-    """Every lasting refusal of the candidate, in a fixed order; empty where it is allowed."""
-    found = [refusal for rule in RULES if (refusal := rule(ask, seat)) is not None]
-    return (*seat.standing, *place.refusals, *found)
+class Screen(NamedTuple):
+    """One constraint over the candidates of a catalog."""
+
+    rule: Rule
+    groups: tuple[tuple[Seat, tuple[int, ...]], ...]
+    """Candidates that look the same to the rule: one of them, and the indexes of all."""
+
+
+def screens(seats: Sequence[Seat]) -> tuple[Screen, ...]:
+    """Every constraint, ready for these candidates; in a fixed order."""
+    return tuple(Screen(rule, _groups(looks_at, seats)) for rule, looks_at in RULES.items())
+
+
+def screen(ask: Ask, screens: Iterable[Screen], found: Sequence[list[Refusal]]) -> None:
+    """Adds to each candidate's list in `found` what the constraints have against it."""
+    for rule, groups in screens:
+        for one, members in groups:
+            refusal = rule(ask, one)
+            if refusal is not None:
+                for index in members:
+                    found[index].append(refusal)
+
+
+def _groups(
+    looks_at: Callable[[Seat], Hashable], seats: Sequence[Seat]
+) -> tuple[tuple[Seat, tuple[int, ...]], ...]:
+    members: dict[Hashable, list[int]] = {}
+    for index, seat in enumerate(seats):
+        members.setdefault(looks_at(seat), []).append(index)
+    return tuple((seats[indexes[0]], tuple(indexes)) for indexes in members.values())
 
 
 def boundary(ask: Ask, seat: Seat) -> Refusal | None:
@@ -129,19 +157,26 @@ def deadline(ask: Ask, seat: Seat) -> Refusal | None:
     return Refusal("deadline", "The job's deadline has passed.")
 
 
-RULES: tuple[Rule, ...] = (
-    boundary,
-    self_hosted,
-    residency,
-    context,
-    output_length,
-    json_schema,
-    language,
-    modality,
-    quality,
-    cost_ceiling,
-    deadline,
-)
+def _rates(seat: Seat) -> Hashable:
+    price = seat.model.price
+    rates = (price.input_usd_micros_per_mtok, price.output_usd_micros_per_mtok) if price else None
+    return rates, seat.model.tokens_per_o200k
+
+
+RULES: dict[Rule, Callable[[Seat], Hashable]] = {
+    boundary: lambda seat: seat.provider.name,
+    self_hosted: lambda seat: seat.provider.kind,
+    residency: lambda seat: seat.regions,
+    context: lambda seat: (seat.model.tokens_per_o200k, seat.model.context_tokens),
+    output_length: lambda seat: seat.model.max_output_tokens,
+    json_schema: lambda seat: seat.model.json_schema,
+    language: lambda seat: seat.model.languages,
+    modality: lambda seat: seat.model.modalities,
+    quality: lambda seat: seat.model.quality,
+    cost_ceiling: _rates,
+    deadline: lambda seat: None,
+}
+"""Each constraint, with all that it looks at in a candidate, whatever the job."""
 
 
 def covered(region: str, allowed: Iterable[str]) -> bool:

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from router_worker.engine.candidates import Ask, Place, Seat, ask, lay_out, place
-from router_worker.engine.constraints import is_late, refusals_of, too_late
+from router_worker.engine.candidates import Ask, Place, ask, place
+from router_worker.engine.constraints import is_late, screen, too_late
 from router_worker.engine.estimates import estimate
+from router_worker.engine.frames import Frame, Frames, frames
 from router_worker.engine.plan import lay_plan
 from router_worker.engine.reasons import why
-from router_worker.engine.scoring import Shares, score, shares
 from schemas.canonical import digest
 from schemas.catalog import Catalog
-from schemas.decision import Candidate, Decision, Step
+from schemas.decision import Candidate, Decision, Estimate, Refusal
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy
 from schemas.snapshot import ProviderSnapshot
@@ -40,10 +40,9 @@ class Prepared:
 
     policy: RoutingPolicy
     catalog: Catalog
-    seats: tuple[Seat, ...]
+    frames: Frames
     places: dict[str, Place]
     """By provider name; never changed."""
-    weight: Shares
     policy_digest: str
     snapshot_digest: str
 
@@ -54,58 +53,50 @@ class Prepared:
         return replace(self, places=_places(snapshot), snapshot_digest=digest(snapshot.facts()))
 
     def decide(self, features: JobFeatures) -> Decision:
-        asked = ask(features, self.policy)
-        judged = [self._judged(asked, seat) for seat in self.seats]
-        able, aside = _parted(judged, features.time_left_ms)
-        ranked = self._ranked(able)
-        allowed = tuple(f"{each.provider}/{each.model}" for each in judged if not each.refusals)
-        outcome = why(asked, self.seats, judged, ranked)
+        frame, forbidden = self.frames.of(features)
+        asked = ask(features, frame.policy)
+        found: list[list[Refusal]] = [[] for _ in frame.seats]
+        screen(asked, frame.screens, found)
+        for index, refusal in forbidden:
+            found[index].append(refusal)
+        judged = [self._judged(asked, frame, index, found[index]) for index in range(len(found))]
+        ranked, aside = _parted(judged, frame, features.time_left_ms)
+        outcome = why(asked, frame.seats, aside, ranked)
         return Decision(
             outcome=outcome.outcome,
             reason_code=outcome.code,
-            reason=outcome.sentence,
+            reason=f"{outcome.sentence}{frame.note}",
             candidates=(*ranked, *aside),
-            plan=self._plan(ranked, features),
-            allowed=allowed,
+            plan=lay_plan(
+                ranked,
+                max_steps=frame.policy.plan.max_steps,
+                ceiling_usd_micros=features.max_cost_usd_micros,
+            ),
+            allowed=_allowed(judged, frame),
             features_digest=digest(features),
             policy_digest=self.policy_digest,
             snapshot_digest=self.snapshot_digest,
         )
 
-    def _judged(self, asked: Ask, seat: Seat) -> Candidate:
-        """The candidate with every lasting refusal; without any, with its estimate, and why not now."""
+    def _judged(self, asked: Ask, frame: Frame, index: int, found: list[Refusal]) -> Candidate | Estimate:
+        """The candidate with every lasting refusal, or with why not now; one that can serve now as its estimate."""
+        seat = frame.seats[index]
         at, price = self.places[seat.provider.name], seat.model.price
-        refusals = refusals_of(asked, seat, at)
-        if refusals or price is None:
+        if found or price is None or seat.standing or at.refusals:
+            refusals = (*seat.standing, *at.refusals, *found)
             return Candidate(seat.provider.name, seat.model.name, None, refusals)
         expected = estimate(asked, seat, at, price)
+        if at.unavailable is None:
+            return expected
         return Candidate(seat.provider.name, seat.model.name, None, (), at.unavailable, expected)
-
-    def _ranked(self, able: Sequence[Candidate]) -> list[Candidate]:
-        """Best total first; equal totals by name."""
-        scored = [
-            (score(each.estimate, self.policy, self.weight), each)
-            for each in able
-            if each.estimate is not None
-        ]
-        scored.sort(key=lambda pair: (-pair[0].total, pair[1].provider, pair[1].model))
-        return [
-            Candidate(each.provider, each.model, rank, (), None, each.estimate, points)
-            for rank, (points, each) in enumerate(scored, start=1)
-        ]
-
-    def _plan(self, ranked: Sequence[Candidate], features: JobFeatures) -> tuple[Step, ...]:
-        steps, ceiling = self.policy.plan.max_steps, features.max_cost_usd_micros
-        return lay_plan(ranked, max_steps=steps, ceiling_usd_micros=ceiling)
 
 
 def prepare(policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Prepared:
     return Prepared(
         policy=policy,
         catalog=snapshot.catalog,
-        seats=lay_out(snapshot.catalog, policy),
+        frames=frames(policy, snapshot.catalog),
         places=_places(snapshot),
-        weight=shares(policy),
         policy_digest=digest(policy),
         snapshot_digest=digest(snapshot.facts()),
     )
@@ -117,19 +108,49 @@ def _places(snapshot: ProviderSnapshot) -> dict[str, Place]:
     return {name: place(name, loads.get(name)) for name in names}
 
 
-def _parted(judged: Sequence[Candidate], time_left_ms: int | None) -> tuple[list[Candidate], list[Candidate]]:
-    """Those that can be ranked, and the others by name. Late ones step aside while one that is in time is left."""
-    able = [each for each in judged if each.estimate is not None and each.unavailable is None]
-    in_time = [
-        each for each in able if each.estimate is not None and not is_late(each.estimate, time_left_ms)
+Judged = Sequence[Candidate | Estimate]
+"""In the order of the seats; who can serve now stands there as an estimate."""
+
+
+def _allowed(judged: Judged, frame: Frame) -> tuple[str, ...]:
+    return tuple(
+        seat.name
+        for seat, each in zip(frame.seats, judged, strict=True)
+        if isinstance(each, Estimate) or not each.refusals
+    )
+
+
+def _parted(
+    judged: Judged, frame: Frame, time_left_ms: int | None
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Those that are ranked, best first, and the others by name. Late ones step aside while one in time is left."""
+    able = [(index, each) for index, each in enumerate(judged) if isinstance(each, Estimate)]
+    in_time = [pair for pair in able if not is_late(pair[1], time_left_ms)]
+    kept = in_time or able
+    names = {index for index, _ in kept}
+    aside = [
+        _late(frame, index, each, time_left_ms) if isinstance(each, Estimate) else each
+        for index, each in enumerate(judged)
+        if index not in names
     ]
-    if in_time:
-        able = in_time
-    kept = {id(each) for each in able}
-    return able, [_aside(each, time_left_ms) for each in judged if id(each) not in kept]
+    return _ranked(kept, frame), aside
 
 
-def _aside(candidate: Candidate, time_left_ms: int | None) -> Candidate:
-    if candidate.refusals or candidate.unavailable or candidate.estimate is None:
-        return candidate
-    return replace(candidate, unavailable=too_late(candidate.estimate, time_left_ms))
+def _ranked(able: Sequence[tuple[int, Estimate]], frame: Frame) -> list[Candidate]:
+    """Best total first; equal totals by name, which is the order of the seats."""
+    score = frame.weighing.score
+    scored = [(score(expected), index, expected) for index, expected in able]
+    scored.sort(key=lambda each: -each[0].total)
+    return [
+        Candidate(
+            frame.seats[index].provider.name, frame.seats[index].model.name, rank, (), None, expected, points
+        )
+        for rank, (points, index, expected) in enumerate(scored, start=1)
+    ]
+
+
+def _late(frame: Frame, index: int, expected: Estimate, time_left_ms: int | None) -> Candidate:
+    seat = frame.seats[index]
+    return Candidate(
+        seat.provider.name, seat.model.name, None, (), too_late(expected, time_left_ms), expected
+    )

@@ -17,23 +17,22 @@ def lay_plan(
     under the ceiling together: a step that would exceed it is passed over.
     """
     steps: list[Step] = []
-    spare = [_step(candidate) for candidate in ranked]
-    budget = ceiling_usd_micros
+    spare, budget = ranked, ceiling_usd_micros
     while spare and len(steps) < max_steps:
-        affordable = [step for step in spare if budget is None or step.worst_cost_usd_micros <= budget]
+        affordable = spare if budget is None else [each for each in spare if _worst(each) <= budget]
         if not affordable:
             break
         chosen = _next(affordable, after=steps[-1].provider if steps else None)
-        steps.append(chosen)
-        spare = [step for step in affordable if step is not chosen]
-        budget = None if budget is None else budget - chosen.worst_cost_usd_micros
+        steps.append(Step(chosen.provider, chosen.model, _worst(chosen)))
+        spare = [each for each in affordable if each is not chosen]
+        budget = None if budget is None else budget - _worst(chosen)
     return tuple(steps)
 
 
-def _next(steps: Sequence[Step], *, after: str | None) -> Step:
-    return next((step for step in steps if step.provider != after), steps[0])
+def _next(candidates: Sequence[Candidate], *, after: str | None) -> Candidate:
+    return next((each for each in candidates if each.provider != after), candidates[0])
 
 
-def _step(candidate: Candidate) -> Step:
+def _worst(candidate: Candidate) -> int:
     assert candidate.estimate is not None
-    return Step(candidate.provider, candidate.model, candidate.estimate.worst_cost_usd_micros)
+    return candidate.estimate.worst_cost_usd_micros

@@ -61,11 +61,19 @@ def _refused(ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate]) -> Wh
         if all(any(other.rule == refusal.rule for other in each.refusals) for each in judged)
     ]
     if shared:
-        return Why(Outcome.REFUSED, shared[0], _SHARED[shared[0]](ask, seats))
+        return Why(Outcome.REFUSED, shared[0], _of_all(shared[0], ask, seats, judged))
     rules = Counter(refusal.rule for each in judged for refusal in each.refusals)
     named = ", ".join(f"{rule} {number}" for rule, number in sorted(rules.items(), key=_most_first))
     sentence = f"None of {counted(len(judged), 'candidate')} may serve it. Refusals by rule: {named}."
     return Why(Outcome.REFUSED, "no_candidate", sentence)
+
+
+def _of_all(rule: str, ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate]) -> str:
+    """The engine's own rules have a sentence for all candidates together; one of the policy's says its own."""
+    if rule in _SHARED:
+        return _SHARED[rule](ask, seats)
+    sentences = (each.sentence for each in judged[0].refusals if each.rule == rule)
+    return f"The policy's rule {rule!r} refuses every candidate. {next(sentences)}"
 
 
 def _most_first(pair: tuple[str, int]) -> tuple[int, str]:
@@ -133,5 +141,8 @@ _SHARED: dict[str, Callable[[Ask, Sequence[Seat]], str]] = {
     "quality": _quality,
     "cost_ceiling": lambda ask, seats: "Every model may cost more than what is left of the job's ceiling.",
     "deadline": lambda ask, seats: "The job's deadline has passed.",
+    "tier": lambda ask, seats: (
+        "Which tier of the policy applies could not be evaluated, so nothing is allowed."
+    ),
 }
 """For each rule, the sentence when it alone leaves nobody."""

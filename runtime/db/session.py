@@ -14,10 +14,11 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, errors
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from schemas.errors import ClassyardError, NoSpaceLeft, ServiceUnreachable
+from schemas.errors import ClassyardError, ConfigurationError, NoSpaceLeft, ServiceUnreachable
 
 Row = dict[str, Any]
 Connection = AsyncConnection[Row]
@@ -51,7 +52,8 @@ class Database:
         self._connect_s = connect_s
 
     async def open(self) -> None:
-        """Raises `ServiceUnreachable` when no connection can be had in time."""
+        """Raises `ServiceUnreachable` when no connection can be had in time, `ConfigurationError` for no address."""
+        require_address(self._pool.conninfo)
         try:
             await self._pool.open(wait=True, timeout=self._connect_s)
         except PoolTimeout as error:
@@ -98,6 +100,16 @@ class Database:
     async def now(self) -> datetime:
         async with self.transaction() as connection:
             return await clock(connection)
+
+
+def require_address(url: str) -> None:
+    """Raises `ConfigurationError`; what was given is not repeated, since it may hold a password."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "DATABASE_URL is not the address of a database; it looks like postgresql://USER:PASSWORD@HOST:5432/NAME."
+        ) from None
 
 
 async def fetch(

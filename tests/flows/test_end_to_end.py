@@ -52,7 +52,8 @@ def sound(running: Yard, pretend: Pretend) -> Iterator[None]:
 
 
 def test_sixty_real_contracts_come_to_an_end(running: Yard, tmp_path: Path) -> None:
-    """Sixty contracts of the CUAD set: sixty final jobs, one summary line, exit code 0, a row for each, each explained."""
+    """Sixty contracts of the CUAD set: sixty final jobs, one summary line, exit code 0, a row for each, each
+    explained."""
     contracts = data_file("documents", "cuad", "contracts_txt.zip")
 
     said = running.cli("submit", contracts, "--review", "contract-clauses", "--wait", timeout_s=100)

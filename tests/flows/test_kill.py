@@ -78,7 +78,8 @@ def test_a_killed_provider_worker_loses_nothing(running: Yard, pretend: Pretend,
 
 
 def test_a_killed_router_is_replaced(running: Yard, pretend: Pretend, few: Path) -> None:
-    """A router decides and writes in one transaction: killed in the middle, it has done nothing, and the next goes on."""
+    """A router decides and writes in one transaction: killed in the middle, it has done nothing, and the next one
+    goes on."""
     batch = _begin(running, few)
 
     killed = running.kill("router")

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("
 CEILING = 12
 SECOND = 6
 """Concurrency of the second worker; the first one has as many slots as the ceiling, so together they could do 18."""
-DOCUMENTS = 400
+DOCUMENTS = 320
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from schemas.lifecycle import JobState
 from schemas.sensitivity import Quality, Sensitivity
 from tests.engine_values import NOON
 from tests.invariants import check_invariants
-from tests.yard import TENANT, some_features, yard
+from tests.yard import TENANT, a_result, an_attempt, counted, some_features, yard
 
 pytestmark = pytest.mark.services
 
@@ -143,6 +143,46 @@ async def test_what_the_router_learned_is_kept_without_a_move(database_url: str)
         assert await here.job(first.id) == learned[0]
         assert await here.job(second.id) == second, "of another version, so left alone"
     check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        ("update jobs set state = 'failed'", "I1: .* has 1 results"),
+        ("delete from results", "I1: .* has 0 results"),
+        ("update results set lease_token = 9", "I4: .* of token 9"),
+        ("update jobs set version = version + 1", "I3: .* is at version 5 and has 4 events"),
+        ("delete from audit_events where version = 2", "I3: .* has 3 events"),
+        ("update audit_events set body = 'x' where version = 2", "I3: .* was changed after it was written"),
+        ("update jobs set state = 'serving', lease_token = 2", "I3: .* and its last event says succeeded"),
+        ("update jobs set audit_head = 'x'", "I3: the head of"),
+        ("update batches set accepted = 5", "I9: .* accepted 5 and has 1 jobs"),
+        ("update batches set rejected = 1", "I9: .* rejected 1 and shows 0"),
+        ("update jobs set cost_usd_micros = 1", "I10: .* cost 1, and its attempts 7"),
+        ("update attempts set fenced = true", "I10: .* cost 7, and its attempts 0"),
+    ],
+    ids=lambda value: value if "=" in value or "delete" in value else "",
+)
+async def test_the_checker_of_the_invariants_sees_each_of_them_broken(
+    database_url: str, harm: str, found: str
+) -> None:
+    async with yard(database_url) as here:
+        (job,) = await here.serving(1)
+        called = counted(job)
+        async with here.database.transaction() as connection:
+            after = replace(called, cost_usd_micros=7).moved(JobState.SUCCEEDED)
+            moved = await jobs.move(connection, [jobs.move_of(called, after, at=NOON, actor="t", facts={})])
+            await record.keep_attempts(connection, [(called, an_attempt(called))], moved)
+            await record.keep_results(connection, [(called, a_result(called))])
+        check_invariants(database_url)
+        await here.do("alter table jobs disable trigger user")
+        await here.do("alter table audit_events disable trigger user")
+
+        await here.do(harm)
+
+        with pytest.raises(AssertionError, match=found):
+            check_invariants(database_url)
 
 
 _words = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)

@@ -1,0 +1,180 @@
+"""Conditions over pairs of job and candidate, split so that each part is evaluated as seldom as possible.
+
+    job.language == 'de' && provider.regions.exists(r, r.startsWith('us'))
+    ────────────────────    ──────────────────────────────────────────────
+    once a job              once a catalog
+
+What a part gives for all candidates is one integer, a bit for each in the order of the seats, so that `&&`, `||` and
+`!` are one operation for a hundred candidates. A part that looks at both is evaluated once for each distinct value of
+what it looks at, and only where the other parts leave the answer open.
+
+Failures count as the language counts them: `false && failed` is false, `true || failed` is true, whatever the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from router_worker.engine.splitting import split
+from schemas.expressions import Expression, compiled, situation
+from schemas.variables import Facts
+
+
+class Weighed(NamedTuple):
+    """For which candidates a condition is true, and for which it could not be evaluated; a bit for each."""
+
+    true: int
+    failed: int
+
+
+class Known(NamedTuple):
+    """A job as conditions see it."""
+
+    facts: Facts
+    situation: Any
+
+
+class Clause(Protocol):
+    """A condition that is ready to be asked of every candidate at once."""
+
+    @property
+    def cost(self) -> int:
+        """Of weighing it; cheap ones are asked first."""
+
+    def weigh(self, job: Known, among: int) -> Weighed:
+        """For the candidates whose bits are set in `among`, and for no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfCandidates:
+    """Says the same of every job: known beforehand."""
+
+    known: Weighed
+    cost: ClassVar[int] = 0
+
+    def weigh(self, job: Known, among: int) -> Weighed:
+        return Weighed(self.known.true & among, self.known.failed & among)
+
+
+@dataclass(frozen=True, slots=True)
+class OfJob:
+    """Says the same of every candidate: evaluated once a job."""
+
+    expression: Expression
+    cost: ClassVar[int] = 1
+
+    def weigh(self, job: Known, among: int) -> Weighed:
+        holds = self.expression.holds(job.situation)
+        if holds is None:
+            return Weighed(0, among)
+        return Weighed(among, 0) if holds else Weighed(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class OfPairs:
+    """Evaluated for each group of candidates that look the same to it."""
+
+    expression: Expression
+    job_names: tuple[str, ...]
+    groups: tuple[tuple[Facts, int], ...]
+    cost: ClassVar[int] = 2
+
+    def weigh(self, job: Known, among: int) -> Weighed:
+        of_job = {name: job.facts[name] for name in self.job_names}
+        true = failed = 0
+        for facts, members in self.groups:
+            if not members & among:
+                continue
+            holds = self.expression.holds(situation({**of_job, **facts}))
+            if holds is None:
+                failed |= members
+            elif holds:
+                true |= members
+        return Weighed(true & among, failed & among)
+
+
+@dataclass(frozen=True, slots=True)
+class Opposite:
+    part: Clause
+    cost: ClassVar[int] = 3
+
+    def weigh(self, job: Known, among: int) -> Weighed:
+        true, failed = self.part.weigh(job, among)
+        return Weighed(among & ~true & ~failed, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    parts: tuple[Clause, ...]
+    cost: ClassVar[int] = 3
+
+    def weigh(self, job: Known, among: int) -> Weighed:
+        left, failed = among, 0
+        for part in self.parts:
+            if not left:
+                break
+            true, broken = part.weigh(job, left)
+            left &= true | broken
+            failed = (failed | broken) & left
+        return Weighed(left & ~failed, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    parts: tuple[Clause, ...]
+    cost: ClassVar[int] = 3
+
+    def weigh(self, job: Known, among: int) -> Weighed:
+        left, failed = among, 0
+        for part in self.parts:
+            if not left:
+                break
+            true, broken = part.weigh(job, left)
+            left &= ~true
+            failed = (failed | broken) & left
+        return Weighed(among & ~left, failed)
+
+
+def clause(text: str, candidates: Sequence[Facts]) -> Clause:
+    """The condition, ready for these candidates."""
+    expression = compiled(text)
+    if expression.is_of_pairs:
+        return OfCandidates(_weighed(expression, candidates))
+    if expression.is_of_jobs:
+        return OfJob(expression)
+    parted = split(text)
+    if parted is None:
+        return _of_pairs(expression, candidates)
+    parts = sorted((clause(part, candidates) for part in parted.parts), key=lambda part: part.cost)
+    if parted.operator == "!":
+        return Opposite(parts[0])
+    return Every(tuple(parts)) if parted.operator == "&&" else Some(tuple(parts))
+
+
+def _weighed(expression: Expression, candidates: Sequence[Facts]) -> Weighed:
+    true = failed = 0
+    for facts, members in _groups(expression.names, candidates):
+        holds = expression.holds(situation(facts))
+        failed |= members if holds is None else 0
+        true |= members if holds else 0
+    return Weighed(true, failed)
+
+
+def _of_pairs(expression: Expression, candidates: Sequence[Facts]) -> OfPairs:
+    of_job = tuple(sorted(name for name in expression.names if name.startswith("job.")))
+    return OfPairs(expression, of_job, _groups(expression.names, candidates))
+
+
+def _groups(names: Iterable[str], candidates: Sequence[Facts]) -> tuple[tuple[Facts, int], ...]:
+    """Candidates that have the same values under these names, each group with its bits."""
+    looked_at = sorted(name for name in names if not name.startswith("job."))
+    members: dict[str, int] = {}
+    values: dict[str, Facts] = {}
+    for index, facts in enumerate(candidates):
+        seen = {name: facts[name] for name in looked_at}
+        key = repr(seen)
+        values.setdefault(key, seen)
+        members[key] = members.get(key, 0) | 1 << index
+    return tuple((values[key], bits) for key, bits in members.items())

@@ -1,0 +1,87 @@
+"""The policy's own rules and tiers, ready for a catalog: who is forbidden for a job, and which tier it is in.
+
+Rules are told in the order of their names, so that their order in the file changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from router_worker.engine.clauses import Clause, Known, clause
+from schemas.decision import Refusal
+from schemas.expressions import compiled, situation
+from schemas.features import JobFeatures
+from schemas.policy import RoutingPolicy, Rule, Tier
+from schemas.sensitivity import Quality
+from schemas.variables import Facts, job_facts
+
+TIER = "tier"
+"""The rule that refuses where it cannot be told which tier a job is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """One rule of the policy, over the candidates of one catalog."""
+
+    forbids: Clause
+    refusal: Refusal
+    when_failed: Refusal
+
+    def refusals(self, job: Known, everybody: int) -> Iterator[tuple[int, Refusal]]:
+        """The index of each candidate that it refuses, and the refusal."""
+        true, failed = self.forbids.weigh(job, everybody)
+        for index in _bits(true):
+            yield index, self.refusal
+        for index in _bits(failed):
+            yield index, self.when_failed
+
+
+def bans(policy: RoutingPolicy, candidates: Sequence[Facts]) -> tuple[Ban, ...]:
+    return tuple(_ban(rule, candidates) for rule in sorted(policy.rules, key=lambda rule: rule.rule))
+
+
+def known(job: JobFeatures) -> Known:
+    facts = job_facts(job)
+    return Known(facts, situation(facts))
+
+
+def tier_of(policy: RoutingPolicy, job: Known) -> Tier | Refusal | None:
+    """The first tier whose condition is true; a refusal where that cannot be told; None outside all tiers."""
+    for tier in policy.tiers:
+        holds = compiled(tier.when).holds(job.situation)
+        if holds is None:
+            sentence = f"Whether tier {tier.tier!r} applies could not be evaluated, so nothing is allowed."
+            return Refusal(TIER, sentence)
+        if holds:
+            return tier
+    return None
+
+
+def within(policy: RoutingPolicy, tier: Tier) -> RoutingPolicy:
+    """The policy as documents of the tier see it."""
+    floor = tier.quality_floor or 0.0
+    levels = {level: max(floor, policy.quality_floors.get(level, 0.0)) for level in Quality}
+    return policy.model_copy(
+        update={
+            "weights": tier.weights or policy.weights,
+            "quality_floors": levels,
+            "providers": tier.providers or policy.providers,
+            "plan": policy.plan.model_copy(update={"max_steps": tier.max_steps or policy.plan.max_steps}),
+        }
+    )
+
+
+def _ban(rule: Rule, candidates: Sequence[Facts]) -> Ban:
+    return Ban(
+        forbids=clause(rule.forbid, candidates),
+        refusal=Refusal(rule.rule, rule.because),
+        when_failed=Refusal(rule.rule, "The rule could not be evaluated, so it refuses."),
+    )
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest

@@ -1,0 +1,454 @@
+"""A provider worker in this process, over a real database, a real broker and pretend providers on HTTP: every way a
+call can end, and what becomes of the job, its parcel, its slot and its provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from provider_workers import service as services
+from provider_workers.service import ProviderService
+from runtime.db.stores import capacity
+from runtime.topology import KEY_PREFIX
+from schemas.errors import ServiceUnreachable
+from schemas.job import Job
+from schemas.lifecycle import JobState
+from schemas.messages import provider_queue
+from schemas.policy import PlanLimits
+from simulator.server import running
+from tests.engine_values import a_provider
+from tests.invariants import check_invariants
+from tests.yard import OpenRoom, Yard, until, yard
+
+pytestmark = pytest.mark.services
+
+AT_ONCE = PlanLimits(attempts_per_step=1)
+"""No second try at the same step, so that no test waits for a pause."""
+
+
+@dataclass
+class Serving:
+    """A yard with pretend providers, and workers of them on demand."""
+
+    here: Yard
+    url: str
+    redis_url: str
+    environ: dict[str, str] = field(default_factory=dict)
+    started: list[ProviderService] = field(default_factory=list)
+
+    async def worker(
+        self,
+        name: str = "alpha",
+        *,
+        limits: PlanLimits = AT_ONCE,
+        room: OpenRoom | None = None,
+        **provider: Any,
+    ) -> ProviderService:
+        catalogued = a_provider(name, base_url=f"{self.url}/{name}/v1", simulated=True, **provider)
+        service = ProviderService(self.here.settings, catalogued, limits, self.environ)
+        await service.start(room or OpenRoom())
+        self.started.append(service)
+        return service
+
+    async def stop(self, service: ProviderService) -> None:
+        self.started.remove(service)
+        await service.close()
+
+    async def calls(self, name: str = "alpha") -> int:
+        rows = await self.here.database.rows(
+            "select count(*) as n from attempts where provider = %s", (name,)
+        )
+        return int(rows[0]["n"])
+
+    async def outcomes(self) -> list[str]:
+        rows = await self.here.database.rows("select outcome from attempts order by job_id, number")
+        return [row["outcome"] for row in rows]
+
+    async def heartbeat(self) -> Mapping[str, Any]:
+        (row,) = await self.here.database.rows("select * from workers")
+        return row
+
+    def bells(self, name: str) -> int:
+        with Redis.from_url(self.redis_url) as broker:
+            return int(broker.llen(KEY_PREFIX + provider_queue(name)))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def serving(
+    database_url: str, redis_url: str, *, key: str | None = None, **profiles: str
+) -> AsyncIterator[Serving]:
+    """Pretend providers with these profiles; at the end every slot is given back, and all invariants hold."""
+    async with (
+        running(profiles or {"alpha": "instant"}, key=key) as url,
+        yard(database_url, redis_url=redis_url, heartbeat_s=0.05) as here,
+    ):
+        found = Serving(here, url, redis_url)
+        try:
+            yield found
+            assert await here.count("slots") == 0
+        finally:
+            for service in list(found.started):
+                await found.stop(service)
+    check_invariants(database_url)
+
+
+# -- ends of a call
+
+
+@pytest.mark.asyncio
+async def test_good_answers_become_results(database_url: str, redis_url: str) -> None:
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker(ceiling=1)
+        await yards.here.routed(4)
+
+        for _ in range(4):
+            await service.answer()
+
+        assert await yards.here.states() == {"succeeded": 4}
+        rows = await yards.here.database.rows("select * from results")
+        assert {(row["provider"], row["model"], row["simulated"], row["standing"]) for row in rows} == {
+            ("alpha", "one", True, "sound")
+        }
+        assert {row["model_version"] for row in rows} == {"one-v1"}
+        assert all(row["output"]["verdict"] for row in rows)
+        assert all(job.cost_usd_micros > 0 for job in await yards.here.jobs())
+        assert service.seen.answered == 4
+
+
+@pytest.mark.asyncio
+async def test_a_bell_without_work_does_nothing(database_url: str, redis_url: str) -> None:
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker()
+
+        await service.answer()
+
+        assert await yards.outcomes() == []
+
+
+@pytest.mark.asyncio
+async def test_a_provider_in_trouble_hands_on_to_the_next_one_and_rings_it(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url, alpha="instant:rate_500=1", beta="instant") as yards:
+        alpha, beta = await yards.worker("alpha"), await yards.worker("beta")
+        (job,) = await yards.here.routed(1, "alpha", "beta")
+
+        await alpha.answer()
+
+        handed_on = await yards.here.job(job.id)
+        assert (handed_on.state, handed_on.provider, handed_on.reason_code) == (
+            JobState.ROUTED,
+            "beta",
+            "overload",
+        )
+        assert yards.bells("beta") == 1
+
+        await beta.answer()
+
+        assert await yards.here.states() == {"succeeded": 1}
+        assert await yards.outcomes() == ["overload", "answered"]
+
+
+@pytest.mark.asyncio
+async def test_unusable_answers_are_asked_for_again_and_then_the_job_fails(
+    database_url: str, redis_url: str
+) -> None:
+    limits = PlanLimits(attempts_per_step=2)
+    async with serving(database_url, redis_url, alpha="instant:rate_schema_violation=1") as yards:
+        service = await yards.worker(limits=limits)
+        (job,) = await yards.here.routed(1)
+
+        await service.answer()
+        again = await yards.here.job(job.id)
+        await service.answer()
+
+        found = await yards.here.job(job.id)
+        assert (again.state, again.step_attempts) == (JobState.ROUTED, 1)
+        assert (found.state, found.reason_code, found.attempts) == (JobState.FAILED, "unusable", 2)
+        assert await yards.outcomes() == ["unusable", "unusable"]
+        assert found.cost_usd_micros > 0, "they were answered, and are to be paid for"
+
+
+@pytest.mark.asyncio
+async def test_an_invented_quote_is_kept_as_doubtful_where_nobody_else_can_be_asked(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url, alpha="instant:rate_invented_quote=1") as yards:
+        service = await yards.worker()
+        await yards.here.routed(1)
+
+        await service.answer()
+
+        (row,) = await yards.here.database.rows("select standing, checks from results")
+        assert row["standing"] == "doubtful"
+        assert any(quote["match"] == "absent" for quote in row["checks"]["quotes"])
+
+
+@pytest.mark.asyncio
+async def test_an_outage_of_the_only_provider_sends_the_job_back_to_be_decided_anew(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url, alpha="instant:rate_503=1") as yards:
+        service = await yards.worker()
+        (job,) = await yards.here.routed(1)
+
+        await service.answer()
+
+        found = await yards.here.job(job.id)
+        assert (found.state, found.plan, found.reason_code) == (JobState.ACCEPTED, (), "overload")
+
+
+@pytest.mark.asyncio
+async def test_several_outages_in_a_row_rest_the_provider(database_url: str, redis_url: str) -> None:
+    async with serving(database_url, redis_url, alpha="instant:rate_500=1") as yards:
+        service = await yards.worker(ceiling=1)
+        await yards.here.routed(12, "alpha", "beta")
+
+        for _ in range(12):
+            await service.answer()
+
+        (row,) = await yards.here.database.rows(
+            "select rests_until > now() as rests, rest_reason from providers"
+        )
+        assert row["rests"]
+        assert "calls in a row failed" in row["rest_reason"]
+        assert await yards.calls() < 12
+
+
+@pytest.mark.asyncio
+async def test_a_429_waits_as_told_and_rests_the_provider_for_all_workers(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url, alpha="instant:rate_429=1,retry_after_s=20") as yards:
+        service = await yards.worker()
+        (job,) = await yards.here.routed(1)
+
+        await service.answer()
+        await service.answer()
+
+        found = await yards.here.job(job.id)
+        (row,) = await yards.here.database.rows(
+            "select extract(epoch from rests_until - now()) as rest_s from providers"
+        )
+        assert (found.state, found.provider, found.reason_code) == (JobState.ROUTED, "alpha", "rate")
+        assert found.not_before is not None
+        assert 15 < row["rest_s"] <= 20
+        assert await yards.calls() == 1
+
+
+# -- keys
+
+
+@pytest.mark.asyncio
+async def test_a_worker_without_its_key_says_so_serves_nothing_and_finds_it_later(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "KEY_CHECK_S", 0.05)
+    async with serving(database_url, redis_url, key="k-1") as yards:
+        service = await yards.worker(key="env:ALPHA_KEY")
+        await yards.here.routed(1)
+
+        await service.answer()
+        said = await yards.heartbeat()
+        assert not said["key_found"]
+        assert "ALPHA_KEY" in said["detail"]
+        assert await yards.outcomes() == []
+
+        yards.environ["ALPHA_KEY"] = "k-1"
+
+        async def found() -> bool:
+            return bool((await yards.heartbeat())["key_found"])
+
+        await until(found)
+        await service.answer()
+        assert await yards.here.states() == {"succeeded": 1}
+        assert (await yards.heartbeat())["detail"] == ""
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_is_not_taken_rests_the_provider_and_is_not_shown(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url, key="right") as yards:
+        yards.environ["ALPHA_KEY"] = "wr0ng-k3y"
+        service = await yards.worker(key="env:ALPHA_KEY")
+        (job,) = await yards.here.routed(1, "alpha", "beta")
+
+        await service.answer()
+
+        (row,) = await yards.here.database.rows(
+            "select rests_until > now() + interval '4 minutes' as long, rest_reason from providers"
+        )
+        found = await yards.here.job(job.id)
+        assert row["long"]
+        assert (found.provider, found.reason_code) == ("beta", "auth")
+        assert "wr0ng-k3y" not in row["rest_reason"] + found.reason
+        assert await yards.outcomes() == ["auth"]
+
+
+# -- parcels and slots
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_must_stop_gives_back_what_it_has_not_begun(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url) as yards:
+        room = OpenRoom()
+        service = await yards.worker(room=room, ceiling=1)
+        await yards.here.routed(16)
+        room.stop_after = 2
+
+        await service.answer()
+
+        assert await yards.here.states() == {"succeeded": 2, "routed": 14}
+        back = [job for job in await yards.here.jobs() if job.reason_code == "given_back"]
+        assert len(back) == 6, "the parcel had eight"
+        assert {(job.provider, job.slot_id, job.interruptions, job.lease_token) for job in back} == {
+            ("alpha", None, 0, 1)
+        }
+        assert yards.bells("alpha") == 1
+
+
+@pytest.mark.asyncio
+async def test_where_there_is_more_than_a_parcel_the_next_bell_is_rung(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker(ceiling=1)
+        await yards.here.routed(4)
+
+        await service.answer()
+
+        assert yards.bells("alpha") == 1
+        assert await yards.here.states() == {"succeeded": 2, "routed": 2}
+
+
+@pytest.mark.asyncio
+async def test_a_slot_that_was_taken_back_stops_before_its_next_call(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker(ceiling=1)
+        await yards.here.routed(8)
+        real = service._parcels.take
+
+        async def taken_back(job_ms: int | None) -> Any:
+            parcel = await real(job_ms)
+            assert parcel is not None
+            service._slots.add(parcel.slot_id)
+            await yards.here.do("delete from slots")
+            await service._renew()
+            return parcel
+
+        service._parcels.take = taken_back  # type: ignore[method-assign]
+        await service.answer()
+
+        assert await yards.outcomes() == []
+        assert (service._slots, service._lost) == (set(), set())
+
+
+@pytest.mark.asyncio
+async def test_a_model_that_this_worker_does_not_have_is_counted_as_an_interruption(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker()
+        (job,) = await yards.here.routed(1)
+        await yards.here.do("update jobs set model = 'gone'")
+
+        await service.answer()
+
+        found = await yards.here.job(job.id)
+        assert (found.state, found.interruptions, found.reason_code) == (JobState.ROUTED, 1, "internal_error")
+
+
+@pytest.mark.asyncio
+async def test_a_rest_that_cannot_be_written_down_loses_nothing(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is handed in by then. Given back as well, it would be written twice in one commit."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise ServiceUnreachable("The database is away for a moment.")
+
+    async with serving(database_url, redis_url, alpha="instant:rate_429=1") as yards:
+        service = await yards.worker(ceiling=1)
+        await yards.here.routed(4, "alpha", "beta")
+        monkeypatch.setattr(capacity, "rest", away)
+
+        await service.answer()
+
+        assert await yards.here.states() == {"routed": 4}
+        assert sorted(job.reason_code for job in await yards.here.jobs()) == ["", "", "rate", "rate"]
+        assert {job.interruptions for job in await yards.here.jobs()} == {0}
+
+
+@pytest.mark.asyncio
+async def test_a_review_that_cannot_be_loaded_gives_the_parcel_back(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: Job) -> Any:
+        raise ServiceUnreachable("The database is away for a moment.")
+
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker(ceiling=1)
+        await yards.here.routed(4)
+        monkeypatch.setattr(service, "_review", away)
+
+        with pytest.raises(ServiceUnreachable):
+            await service.answer()
+
+        assert await yards.here.states() == {"routed": 4}
+        assert await yards.outcomes() == []
+
+
+# -- life
+
+
+@pytest.mark.asyncio
+async def test_a_worker_reports_itself_and_leaves_no_trace_when_it_stops(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker(room=OpenRoom(limit=6), ceiling=5)
+        said = await yards.heartbeat()
+        assert (said["role"], said["provider"], said["slots"], said["key_found"]) == (
+            "provider",
+            "alpha",
+            6,
+            True,
+        )
+        assert said["metrics_address"]
+        rows = await yards.here.database.rows("select name, ceiling from providers")
+        assert rows == [{"name": "alpha", "ceiling": 5}]
+
+        await yards.stop(service)
+
+        assert await yards.here.count("workers") == 0
+
+
+@pytest.mark.asyncio
+async def test_the_lease_of_a_slot_in_use_is_renewed(database_url: str, redis_url: str) -> None:
+    async with serving(database_url, redis_url) as yards:
+        service = await yards.worker()
+        await yards.here.routed(1)
+        parcel = await service._parcels.take(None)
+        assert parcel is not None
+        service._slots.add(parcel.slot_id)
+        await yards.here.do("update slots set lease_until = now() + interval '1 s'")
+
+        await service._renew()
+
+        (row,) = await yards.here.database.rows(
+            "select lease_until > now() + interval '20 s' as renewed from slots"
+        )
+        assert row["renewed"]
+        assert service._lost == set()
+        await yards.stop(service)
+        assert await yards.here.count("slots") == 0, "a stop gives back what it holds"
