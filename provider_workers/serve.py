@@ -36,6 +36,10 @@ LONGEST_WORD = 200
 """Characters kept of what a provider says its model is called."""
 
 
+class UnknownModel(Exception):
+    """The job was bound to a model that this worker's catalog does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """What one call came to."""
@@ -61,7 +65,7 @@ class Server:
         """`job` is in SERVING and counts the call that is made here."""
         model = self.provider.model(job.model or "")
         if model is None:
-            raise LookupError(f"model {job.model!r} is not in the catalog of this worker")
+            raise UnknownModel(f"Its worker's catalog has no model {job.model!r}; router and worker read different ones.")
         request = adapter_for(self.provider.adapter).build(build_call(review, text, model))
         started, ticks = self.clock(), self.ticks()
         reading, used = await self._ask(job, request)

@@ -12,7 +12,7 @@ from provider_workers.call import Caller
 from provider_workers.moves import is_outage, rest_after_outages
 from provider_workers.observations import Observations
 from provider_workers.parcels import Parcel, Parcels, counted, given_back
-from provider_workers.serve import Served, Server
+from provider_workers.serve import Served, Server, UnknownModel
 from provider_workers.writer import Finished, Writer
 from runtime.clock import ticks, utc_now
 from runtime.credentials import resolve
@@ -134,6 +134,8 @@ class ProviderService:
             return await server.serve(counted(job), parcel.texts[job.document_digest], review)
         except ClassyardError:
             raise
+        except UnknownModel as unknown:
+            return Finished(before=job, after=job.interrupted("unknown_model", str(unknown)))
         except Exception as error:  # our bug, or a document that finds one: counted, and never in a circle
             logger().error("serve.failed", job=job.id, error=type(error).__name__)
             after = job.interrupted(

@@ -102,8 +102,9 @@ def flaw_of(one: Recorded, shelf: Shelf) -> str | None:
 def decided_again(one: Recorded, shelf: Shelf, policy: RoutingPolicy | None = None) -> Decision:
     """By the recorded policy, or by another one. Raises `Unreadable`."""
     features = readable("its features cannot be read", lambda: features_of(one.features))
-    prepared = shelf.prepared(one, policy)
-    return readable("it cannot be decided on its inputs", lambda: prepared.decide(features))
+    return readable(
+        "it cannot be decided on its inputs", lambda: shelf.prepared(one, policy).decide(features)
+    )
 
 
 # -- what is different

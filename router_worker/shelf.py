@@ -6,7 +6,7 @@ its chunk had assigned before it is beside them. Used by `replay` and `whatif`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -62,14 +62,16 @@ class Shelf:
 
     def __init__(self) -> None:
         self._bodies: dict[str, Any] = {}
-        self._values: dict[str, Any] = {}
+        self._values: dict[tuple[str, str], Any] = {}
+        """By kind and digest."""
         self._prepared: dict[tuple[str, str], Prepared] = {}
+        """By the digests of policy and catalog."""
 
     def turn(self, page: Iterable[Recorded]) -> list[str]:
         """Keeps only what this page names, and returns the digests that it still needs."""
         named: set[str] = set().union(*(one.names for one in page))
-        self._bodies = _only(self._bodies, named)
-        self._values = _only(self._values, named)
+        self._bodies = {name: body for name, body in self._bodies.items() if name in named}
+        self._values = {key: value for key, value in self._values.items() if key[1] in named}
         self._prepared = {key: value for key, value in self._prepared.items() if key[1] in named}
         return sorted(named - self._bodies.keys())
 
@@ -98,15 +100,15 @@ class Shelf:
         return taken.plus(readable("what was assigned cannot be read", lambda: assigned_of(one.assigned)))
 
     def _value(self, kind: str, named: str, read: Callable[[Any], T]) -> T:
-        if named not in self._values:
+        if (kind, named) not in self._values:
             if named not in self._bodies:
                 raise Unreadable(f"the {kind} {named} that it names is not stored")
             if digest(self._bodies[named]) != named:
                 raise Unreadable(f"the {kind} {named} that it names is stored with other bytes")
-            self._values[named] = readable(
+            self._values[kind, named] = readable(
                 f"the {kind} {named} cannot be read", lambda: read(self._bodies[named])
             )
-        found: T = self._values[named]
+        found: T = self._values[kind, named]
         return found
 
 
@@ -152,7 +154,3 @@ def readable(told: str, read: Callable[[], T]) -> T:
         return read()
     except BROKEN as error:
         raise Unreadable(f"{told} ({type(error).__name__})") from error
-
-
-def _only(held: Mapping[str, T], named: Collection[str]) -> dict[str, T]:
-    return {name: value for name, value in held.items() if name in named}

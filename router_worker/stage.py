@@ -79,11 +79,15 @@ class Stage:
     ticks: Ticks = ticks
     _snapshot: ProviderSnapshot | None = None
     _prepared: Prepared | None = None
+    _formed_by: str = ""
     _snapshot_digest: str = ""
     _snapshot_stored: bool = False
     _snapshot_ticks: float = 0.0
     _assigned: dict[str, Assigned] = field(default_factory=dict)
     _reviews: dict[str, Review] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held for one chunk: snapshot and what was assigned since are the stage's, and a decision is recorded with both.
+    A router's pool can be grown, and two chunks that mixed theirs could not be decided again."""
 
     async def publish(self) -> None:
         """Stores the rules, so that every decision can name them by digest."""
@@ -97,6 +101,12 @@ class Stage:
 
     async def route(self) -> tuple[int, dict[str, int]]:
         """Decides one chunk. Returns how many jobs it looked at, and how many it bound to each provider."""
+        async with self._turn:
+            looked, chunk = await self._route()
+        self._count(chunk)
+        return looked, dict(chunk.bound) if chunk else {}
+
+    async def _route(self) -> tuple[int, _Chunk | None]:
         snapshot = await self._observe()
         held = dict(self._assigned)
         try:
@@ -104,8 +114,7 @@ class Stage:
         except BaseException:
             self._assigned = held  # nothing was written, so nothing was bound
             raise
-        self._count(chunk)
-        return looked, dict(chunk.bound) if chunk else {}
+        return looked, chunk
 
     async def _observe(self) -> ProviderSnapshot:
         if self._snapshot is not None and self.ticks() - self._snapshot_ticks < SNAPSHOT_S:
@@ -119,6 +128,7 @@ class Stage:
         )
         self._snapshot_digest = digest(self._snapshot.facts())
         self._prepared = prepare(rules.policy, self._snapshot)
+        self._formed_by = formed_by(rules, self._snapshot)
         self._snapshot_stored, self._snapshot_ticks, self._assigned = False, self.ticks(), {}
         return self._snapshot
 
@@ -129,7 +139,7 @@ class Stage:
         self._assigned = assigned
         async with self.database.transaction() as connection:
             known = await waiting.classes(connection, tenant)
-            limits = open_classes(known, self.rules.digest, snapshot.plus(assigned), most=self.settings.chunk)
+            limits = open_classes(known, self._formed_by, snapshot.plus(assigned), most=self.settings.chunk)
             rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
             if not rows:
                 return 0, None
@@ -150,7 +160,7 @@ class Stage:
         assert job.features is not None
         features = at_this_moment(job.features, job, chunk.now)
         decision = chunk.prepared.decide(features)
-        classed = replace(job, route_class=route_class_of(decision, self.rules.digest))
+        classed = replace(job, route_class=route_class_of(decision, self._formed_by))
         chunk.classes[classed.route_class] = _providers_of(decision)
         after = moved_by(classed, decision)
         if after is None:
@@ -228,7 +238,7 @@ class Stage:
             await artifacts.keep(connection, tenant, "snapshot", "snapshot", self._snapshot.facts())
         for name, providers in chunk.classes.items():
             if name not in known:
-                await waiting.keep_class(connection, tenant, name, self.rules.digest, providers)
+                await waiting.keep_class(connection, tenant, name, self._formed_by, providers)
         moved = await jobs.move(connection, chunk.moves)
         await record.keep_decisions(connection, [one for one in chunk.decisions if one.job.id in moved])
         if chunk.classified:
@@ -290,15 +300,21 @@ def open_classes(
         for load in snapshot.loads
         if load.status is ProviderStatus.READY and load.headroom_jobs > 0
     }
-    keyless = {load.provider for load in snapshot.loads if load.status is ProviderStatus.NO_KEY}
     limits = {waiting.UNSEEN: most}
     for name, (formed_by, providers) in known.items():
         headroom = sum(room.get(provider, 0) for provider in providers)
-        if formed_by != rules_digest or (providers and keyless.issuperset(providers)):
+        if formed_by != rules_digest:
             headroom = most
         if headroom:
             limits[name] = headroom
     return limits
+
+
+def formed_by(rules: Rules, snapshot: ProviderSnapshot) -> str:
+    """What classes are formed under: the rules, and which providers have no key. When a key comes or goes, waiting
+    jobs are looked at anew."""
+    keyless = sorted(load.provider for load in snapshot.loads if load.status is ProviderStatus.NO_KEY)
+    return digest([rules.digest, keyless])
 
 
 def route_class_of(decision: Decision, rules_digest: str) -> str:

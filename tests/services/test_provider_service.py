@@ -365,7 +365,7 @@ async def test_a_model_that_this_worker_does_not_have_is_counted_as_an_interrupt
         await service.answer()
 
         found = await yards.here.job(job.id)
-        assert (found.state, found.interruptions, found.reason_code) == (JobState.ROUTED, 1, "internal_error")
+        assert (found.state, found.interruptions, found.reason_code) == (JobState.ROUTED, 1, "unknown_model")
 
 
 @pytest.mark.asyncio

@@ -80,7 +80,8 @@ def shown(found: Verified) -> str:
 async def test_every_decision_over_changing_load_is_decided_again_to_the_byte(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mixed kinds in several chunks; meanwhile work is done, a provider stops and comes back, a job is taken back."""
+    """Mixed kinds in many chunks. At first nobody is up; later work is done, a provider stops and comes back, and
+    jobs are taken back."""
     monkeypatch.setattr(recorded, "PAGE", 37)
     async with yard(database_url) as here:
         stage = await published(here, CATALOG, a_policy(bind_late=BindLate(max_jobs=30)), chunk=23)
@@ -273,7 +274,7 @@ async def test_a_stricter_policy_refuses_by_its_rule_and_a_laxer_one_refuses_no_
         found = await compare(here.database, TENANT, batch, strict)
 
         assert found.refused_now == {"no_candidate": 2}
-        assert found.moves == {("cheap/small", "refused"): 2}
+        assert found.moves == {("dear/large", "refused"): 2}
         assert (found.after.cost_usd_micros, found.shared_before_usd_micros) == (0, 0)
 
     async with yard(database_url) as here:

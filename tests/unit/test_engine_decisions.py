@@ -246,6 +246,7 @@ PURE = {
     "functools",
     "itertools",
     "operator",
+    "re",
     "typing",
 }
 

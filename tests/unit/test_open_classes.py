@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router_worker.stage import open_classes
+from router_worker.stage import Rules, formed_by, open_classes
 from runtime.db.stores.waiting import UNSEEN
+from schemas.policy import RoutingPolicy
 from schemas.snapshot import ProviderSnapshot, ProviderStatus
 from tests.engine_values import a_load, a_provider, a_snapshot
 
@@ -48,7 +49,7 @@ def test_what_nobody_has_looked_at_under_these_rules_is_always_open(
 
 @given(classes, snapshots)
 @settings(max_examples=200)
-def test_another_class_is_open_exactly_while_one_of_its_providers_has_room_or_none_has_a_key(
+def test_another_class_is_open_exactly_while_one_of_its_providers_has_room(
     known: Known, at: ProviderSnapshot
 ) -> None:
     limits = open_classes(known, RULES, at, most=MOST)
@@ -56,9 +57,8 @@ def test_another_class_is_open_exactly_while_one_of_its_providers_has_room_or_no
     for name, (rules, providers) in known.items():
         loads = [load for load in at.loads if load.provider in providers]
         ready = any(load.status is ProviderStatus.READY and load.headroom_jobs for load in loads)
-        keyless = bool(loads) and all(load.status is ProviderStatus.NO_KEY for load in loads)
         if rules == RULES:
-            assert (name in limits) == (ready or keyless)
+            assert (name in limits) == ready
 
 
 @given(classes, snapshots)
@@ -83,8 +83,13 @@ def test_a_full_provider_closes_its_own_class_only() -> None:
     assert open_classes(known, RULES, at, most=MOST) == {UNSEEN: MOST, "b": 2}
 
 
-def test_a_class_whose_providers_all_lost_their_keys_is_open_to_be_refused() -> None:
-    known: Known = {"a": (RULES, ("alpha",)), "ab": (RULES, ("alpha", "beta"))}
-    at = snapshot(alpha=(ProviderStatus.NO_KEY, 0), beta=(ProviderStatus.PAUSED, 0))
+def test_a_key_that_comes_or_goes_forms_classes_anew() -> None:
+    """Jobs that wait in a class without a provider are looked at again when its key is found, and the other way."""
+    catalog = a_snapshot(a_provider("alpha"), a_provider("beta")).catalog
+    rules = Rules(catalog, RoutingPolicy(policy="p", version=1), "sha256:c", "sha256:p")
 
-    assert open_classes(known, RULES, at, most=MOST) == {UNSEEN: MOST, "a": MOST}
+    with_key = formed_by(rules, snapshot(alpha=(ProviderStatus.READY, 1)))
+    without = formed_by(rules, snapshot(alpha=(ProviderStatus.NO_KEY, 0)))
+    down = formed_by(rules, snapshot(alpha=(ProviderStatus.DOWN, 0)))
+
+    assert with_key == down != without
