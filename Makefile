@@ -30,7 +30,7 @@ down: setup ## stop it
 	@$(BIN)/classyard down
 
 test: setup ## all tests, on a real Valkey and a real PostgreSQL that the suite starts itself
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: setup ## floors, style, types, lock file, compose file
 	@$(BIN)/ruff check .

@@ -177,7 +177,7 @@ def _environment(context: Context, *, key: str = "none") -> dict[str, str]:
     environ = context.environ
     ours = {name: value for name, value in environ.items() if name.startswith("CLASSYARD_")}
     where, _, name = key.partition(":")
-    secret = {name: environ[name] for _ in (0,) if where == "env" and name in environ}
+    secret = {name: environ[name]} if where == "env" and name in environ else {}
     variables = {name: environ[name] for name in environ if name in PASSED_ON}
     return {
         **variables,

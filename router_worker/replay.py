@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from router_worker.engine.wording import counted
 from router_worker.shelf import Recorded, Shelf, Unreadable, features_of, readable, recorded_of
 from runtime.db.session import Database
 from runtime.db.stores import artifacts, recorded
@@ -133,5 +134,5 @@ def first_difference(was: Any, now: Any, at: str = "") -> str | None:
 
 def _brief(value: Any) -> str:
     if isinstance(value, (dict, list)):
-        return f"{len(value)} {'fields' if isinstance(value, dict) else 'entries'}"
+        return counted(len(value), "field" if isinstance(value, dict) else "item")
     return repr(value)[:120]

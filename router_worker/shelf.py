@@ -80,11 +80,14 @@ class Shelf:
         self._bodies.update(stored)
 
     def prepared(self, one: Recorded, policy: RoutingPolicy | None = None) -> Prepared:
-        snapshot = self.snapshot(one)
-        key = ("another" if policy else one.policy_digest, one.catalog_digest)
-        if key not in self._prepared:
-            self._prepared[key] = prepare(policy or self.policy(one), snapshot)
-        return self._prepared[key].moved_to(snapshot)
+        """The recorded policy, or the given one, at the snapshot of this decision. Raises `Unreadable`."""
+        rules, snapshot = policy or self.policy(one), self.snapshot(one)
+        key = (one.policy_digest, one.catalog_digest)
+        base = self._prepared.get(key)
+        if base is None or base.policy is not rules:
+            base = prepare(rules, snapshot)
+            self._prepared[key] = base
+        return base.moved_to(snapshot)
 
     def policy(self, one: Recorded) -> RoutingPolicy:
         return self._value("policy", one.policy_digest, RoutingPolicy.model_validate)

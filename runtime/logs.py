@@ -52,7 +52,8 @@ def _without_content(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
-_SILENT = structlog.make_filtering_bound_logger(logging.CRITICAL)(None, (), {})
+_Silent: Any = structlog.make_filtering_bound_logger(logging.CRITICAL)
+_SILENT = _Silent(None, (), {})
 
 
 def logger(**fields: Any) -> Any:

@@ -51,8 +51,8 @@ class Service(Protocol):
 
 
 class AsyncioPool(BasePool):  # type: ignore[misc]
-    """`app.service` is the role's `Service`; `app.drain_s` bounds how long a stop waits for running bells. What keeps the
-    service from starting is left in `app.refusal`."""
+    """`app.service` is the role's `Service`; `app.drain_s` bounds how long a stop waits for running bells. What keeps
+    the service from starting is left in `app.refusal`."""
 
     body_can_be_buffer = True
     signal_safe = False

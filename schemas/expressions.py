@@ -137,6 +137,10 @@ def _told(text: str, message: str) -> BadExpression:
         sentence = "it is nested too deep" if "recursion" in message else "it cannot be read"
         return BadExpression(sentence, line=1, column=1, lines=lines)
     line, column, complaint = found[0]
+    if undeclared := _UNDECLARED.search(complaint):
+        column = max(
+            1, column - max(0, undeclared[1].rfind("."))
+        )  # the library points at the last dot of a name
     return BadExpression(_sentence(text, line, column, complaint), line=line, column=column, lines=lines)
 
 

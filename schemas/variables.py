@@ -174,10 +174,17 @@ BY_NAME: Mapping[str, Variable] = {each.name: each for each in VARIABLES}
 OF_JOBS = frozenset(each.name for each in VARIABLES if each.owner == "job")
 
 
+_OF_JOB, _OF_PROVIDER, _OF_MODEL = (
+    tuple((each.name, each.read) for each in VARIABLES if each.owner == owner)
+    for owner in ("job", "provider", "model")
+)
+
+
 def job_facts(job: JobFeatures) -> dict[str, Any]:
-    return {each.name: each.read(job) for each in VARIABLES if each.owner == "job"}
+    return {name: read(job) for name, read in _OF_JOB}
 
 
 def pair_facts(provider: CatalogProvider, model: CatalogModel) -> dict[str, Any]:
-    of = {"provider": provider, "model": model}
-    return {each.name: each.read(of[each.owner]) for each in VARIABLES if each.owner != "job"}
+    facts = {name: read(provider) for name, read in _OF_PROVIDER}
+    facts.update((name, read(model)) for name, read in _OF_MODEL)
+    return facts

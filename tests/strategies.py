@@ -25,9 +25,10 @@ from schemas.catalog import (
     ProviderKind,
 )
 from schemas.features import JobFeatures
-from schemas.policy import PlanLimits, RoutingPolicy, Scale, Scales, Weights
+from schemas.policy import PlanLimits, RoutingPolicy, Rule, Scale, Scales, Tier, Weights
 from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
+from tests.oracles.rules import OF_JOBS, OF_PAIRS
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -146,6 +147,37 @@ def policies(draw: st.DrawFn) -> RoutingPolicy:
         ),
         **_few(draw, _HARD_POLICY, 1),
     )
+
+
+def rules(name: str) -> st.SearchStrategy[Rule]:
+    return st.builds(
+        Rule,
+        rule=st.just(name),
+        forbid=st.sampled_from([*OF_PAIRS, *OF_PAIRS, *OF_JOBS]),
+        because=st.just("It is forbidden here."),
+    )
+
+
+def tiers(name: str, used: tuple[str, ...]) -> st.SearchStrategy[Tier]:
+    """`used` are the policy's providers; empty: all."""
+    return st.builds(
+        Tier,
+        tier=st.just(name),
+        when=st.sampled_from(sorted(OF_JOBS)),
+        weights=st.sampled_from([None, Weights(cost=0, quality=1, load=0, latency=0), Weights(cost=3)]),
+        quality_floor=st.sampled_from([None, None, 0.0, 0.62, 0.9]),
+        providers=st.sampled_from([(), (), used[:1] or ("bit", "dot")]),
+        max_steps=st.sampled_from([None, 1, 4]),
+    )
+
+
+@st.composite
+def ruled_policies(draw: st.DrawFn) -> RoutingPolicy:
+    """With up to three rules and three tiers."""
+    plain = draw(policies())
+    ruled = [draw(rules(name)) for name in draw(st.sampled_from(["", "a", "ba", "cab"]))]
+    tiered = [draw(tiers(name, plain.providers)) for name in draw(st.sampled_from(["", "x", "yx", "zxy"]))]
+    return plain.model_copy(update={"rules": tuple(ruled), "tiers": tuple(tiered)})
 
 
 @st.composite

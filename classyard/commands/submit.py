@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from classyard.commands.terminal import run
-from classyard.commands.terminal import SIMULATED_NOTE
+from classyard.commands.terminal import SIMULATED_NOTE, counted, run
 from classyard.commands.text import clean
 from classyard.commands.yard import say
 from classyard.context import Context
@@ -45,7 +44,9 @@ def submit(
     """Returns the exit code: 0 only where every document was accepted and, with `wait`, succeeded."""
     requirements = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
     found = context.review(review)
-    documents = read_all(paths, on_skip=lambda skipped: say(clean(f"Skipped {skipped.where}: {skipped.reason}")))
+    documents = read_all(
+        paths, on_skip=lambda skipped: say(clean(f"Skipped {skipped.where}: {skipped.reason}"))
+    )
     connected = context.connected()
     try:
         accepted = run(_hand_in(connected, paths, documents, found, requirements))
@@ -53,7 +54,7 @@ def submit(
         _show(nothing.rejections, len(nothing.rejections))
         raise
     _show(accepted.rejections, accepted.rejected)
-    say(f"Accepted {accepted.accepted} documents as batch {accepted.batch_id}.")
+    say(f"Accepted {counted(accepted.accepted, 'document')} as batch {accepted.batch_id}.")
     if connected.has_simulated():
         say(SIMULATED_NOTE)
     if not wait:

@@ -22,11 +22,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
-from router_worker.cascade.promise import NoPromise, check_asked, none_careful_enough, too_few
+from router_worker.cascade.promise import NoPromise, check_asked, none_careful_enough
 from router_worker.cascade.tails import at_most_drawn, largest
 
-HEADS = (1.05, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
-"""Lengths of the head that are weighed, in the disagreements expected in it over those that the promise allows."""
+HEADS = (1.5, 1.75, 2.0, 2.5, 3.0)
+"""Lengths of the head that are weighed, in the disagreements expected in it over those that the promise allows.
+From 1.5 on, so that predictions that are half wrong do not cut off what could have been kept."""
 
 LABELS_IN_TWENTIETHS = range(4, 21)
 """Numbers of labels that are weighed: from a fifth of the most to all of them."""
@@ -61,7 +62,7 @@ def plan_labels(chances: Sequence[float], T: float, delta: float, most: int) -> 
     """Head and number of labels that avoid most strong calls, if cases agree with these chances.
 
     Wrong chances cost savings and never the promise. `chances` in 0..1, one for each case, used as scores."""
-    wrong = _running(sorted((1 - min(1.0, max(0.0, chance)) for chance in chances)))
+    wrong = _running(sorted(1 - min(1.0, max(0.0, chance)) for chance in chances))
     budget = floor((1 - T) * len(chances) + 1e-9)
     heads = sorted({_reached(wrong, budget * times) for times in HEADS} - {0})
     plans = [
@@ -93,7 +94,7 @@ def promise_for_batch(
         raise ValueError(msg)
     allowed = most_wrong_labels(len(scores), T, delta, head=head, labels=len(labelled))
     if allowed < 0:
-        return too_few(len(labelled), T, delta)
+        return _too_few(len(scores), len(labelled), T, delta, head)
     passed = _passed(order[:head], labelled, allowed)
     if not any(labelled.get(index, False) for index in passed):
         return none_careful_enough(len(labelled), T, delta)
@@ -117,6 +118,16 @@ def _allowed(budget: int, delta: float, head: int, labels: int) -> int:
     if head <= budget:
         return labels
     return largest(careful, min(labels - 1, head - budget - 1))
+
+
+def _too_few(cases: int, labels: int, T: float, delta: float, head: int) -> NoPromise:  # noqa: N803
+    marked = min(floor((1 - T) * cases + 1e-9) + 1, head)
+    short = largest(lambda n: at_most_drawn(0, n, marked=marked, among=head) > delta, head)
+    sentence = (
+        f"Promising {T:.0%} agreement on {cases} cases at confidence {1 - delta:.0%} needs at least "
+        f"{short + 1} labels from the best {head}; there are {labels}."
+    )
+    return NoPromise(sentence, labels, short + 1)
 
 
 def _passed(head: Sequence[int], labelled: Mapping[int, bool], allowed: int) -> list[int]:

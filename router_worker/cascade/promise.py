@@ -91,7 +91,8 @@ def most_disagreements(labels: int, T: float, delta: float) -> int:  # noqa: N80
 
 def labels_needed(T: float, delta: float) -> int:  # noqa: N803
     """The fewest labels that can prove anything: T ** labels ≤ δ."""
-    return ceil(log(delta) / log(T) - 1e-12)
+    near = ceil(log(delta) / log(T))
+    return 1 + largest(lambda labels: at_most_binomial(0, labels, 1 - T) > delta, near)
 
 
 def check_asked(T: float, delta: float, scores: Iterable[float]) -> None:  # noqa: N803

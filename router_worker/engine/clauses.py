@@ -13,7 +13,7 @@ Failures count as the language counts them: `false && failed` is false, `true ||
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -137,44 +137,65 @@ class Some:
         return Weighed(among & ~left, failed)
 
 
-def clause(text: str, candidates: Sequence[Facts]) -> Clause:
+class Panel:
+    """The candidates of a catalog as conditions see them, in the order of their seats."""
+
+    def __init__(self, candidates: Iterable[Facts]) -> None:
+        self.facts = tuple(candidates)
+        self.situations = tuple(situation(facts) for facts in self.facts)
+        self._values = [{name: _hashable(value) for name, value in facts.items()} for facts in self.facts]
+
+    def groups(self, names: Iterable[str]) -> Iterator[tuple[int, int]]:
+        """Candidates that have the same values under these names: the index of one, and the bits of all."""
+        _, looked_at = _parted(names)
+        members: dict[Hashable, int] = {}
+        first: dict[Hashable, int] = {}
+        for index, values in enumerate(self._values):
+            key = tuple(values[name] for name in looked_at)
+            first.setdefault(key, index)
+            members[key] = members.get(key, 0) | 1 << index
+        return ((first[key], bits) for key, bits in members.items())
+
+
+def clause(text: str, panel: Panel) -> Clause:
     """The condition, ready for these candidates."""
     expression = compiled(text)
     if expression.is_of_pairs:
-        return OfCandidates(_weighed(expression, candidates))
+        return OfCandidates(_weighed(expression, panel))
     if expression.is_of_jobs:
         return OfJob(expression)
     parted = split(text)
     if parted is None:
-        return _of_pairs(expression, candidates)
-    parts = sorted((clause(part, candidates) for part in parted.parts), key=lambda part: part.cost)
+        return _of_pairs(expression, panel)
+    parts = sorted((clause(part, panel) for part in parted.parts), key=lambda part: part.cost)
     if parted.operator == "!":
         return Opposite(parts[0])
     return Every(tuple(parts)) if parted.operator == "&&" else Some(tuple(parts))
 
 
-def _weighed(expression: Expression, candidates: Sequence[Facts]) -> Weighed:
+def _weighed(expression: Expression, panel: Panel) -> Weighed:
     true = failed = 0
-    for facts, members in _groups(expression.names, candidates):
-        holds = expression.holds(situation(facts))
+    for one, members in panel.groups(expression.names):
+        holds = expression.holds(panel.situations[one])
         failed |= members if holds is None else 0
         true |= members if holds else 0
     return Weighed(true, failed)
 
 
-def _of_pairs(expression: Expression, candidates: Sequence[Facts]) -> OfPairs:
-    of_job = tuple(sorted(name for name in expression.names if name.startswith("job.")))
-    return OfPairs(expression, of_job, _groups(expression.names, candidates))
+def _of_pairs(expression: Expression, panel: Panel) -> OfPairs:
+    of_job, of_pair = _parted(expression.names)
+    groups = tuple(
+        ({name: panel.facts[one][name] for name in of_pair}, members)
+        for one, members in panel.groups(of_pair)
+    )
+    return OfPairs(expression, of_job, groups)
 
 
-def _groups(names: Iterable[str], candidates: Sequence[Facts]) -> tuple[tuple[Facts, int], ...]:
-    """Candidates that have the same values under these names, each group with its bits."""
-    looked_at = sorted(name for name in names if not name.startswith("job."))
-    members: dict[str, int] = {}
-    values: dict[str, Facts] = {}
-    for index, facts in enumerate(candidates):
-        seen = {name: facts[name] for name in looked_at}
-        key = repr(seen)
-        values.setdefault(key, seen)
-        members[key] = members.get(key, 0) | 1 << index
-    return tuple((values[key], bits) for key, bits in members.items())
+def _parted(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those of the job, and the others."""
+    of_job = sorted(name for name in names if name.startswith("job."))
+    return tuple(of_job), tuple(sorted(set(names) - set(of_job)))
+
+
+def _hashable(value: Any) -> Hashable:
+    return tuple(value) if isinstance(value, list) else value

@@ -17,7 +17,6 @@ from schemas.catalog import Catalog
 from schemas.decision import Refusal
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy
-from schemas.variables import pair_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,10 @@ class Frames:
 
 def frames(policy: RoutingPolicy, catalog: Catalog) -> Frames:
     outside = _frame(policy, catalog)
-    facts = [pair_facts(seat.provider, seat.model) for seat in outside.seats] if policy.rules else []
     return Frames(
         outside=outside,
         tiers={tier.tier: _frame(within(policy, tier), catalog, tier.tier) for tier in policy.tiers},
-        bans=bans(policy, facts),
+        bans=bans(policy, outside.seats),
     )
 
 

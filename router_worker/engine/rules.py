@@ -5,16 +5,17 @@ Rules are told in the order of their names, so that their order in the file chan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from router_worker.engine.clauses import Clause, Known, clause
+from router_worker.engine.candidates import Seat
+from router_worker.engine.clauses import Clause, Known, Panel, clause
 from schemas.decision import Refusal
 from schemas.expressions import compiled, situation
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy, Rule, Tier
 from schemas.sensitivity import Quality
-from schemas.variables import Facts, job_facts
+from schemas.variables import job_facts, pair_facts
 
 TIER = "tier"
 """The rule that refuses where it cannot be told which tier a job is in."""
@@ -37,8 +38,11 @@ class Ban:
             yield index, self.when_failed
 
 
-def bans(policy: RoutingPolicy, candidates: Sequence[Facts]) -> tuple[Ban, ...]:
-    return tuple(_ban(rule, candidates) for rule in sorted(policy.rules, key=lambda rule: rule.rule))
+def bans(policy: RoutingPolicy, seats: Iterable[Seat]) -> tuple[Ban, ...]:
+    if not policy.rules:
+        return ()
+    panel = Panel(pair_facts(seat.provider, seat.model) for seat in seats)
+    return tuple(_ban(rule, panel) for rule in sorted(policy.rules, key=lambda rule: rule.rule))
 
 
 def known(job: JobFeatures) -> Known:
@@ -72,9 +76,9 @@ def within(policy: RoutingPolicy, tier: Tier) -> RoutingPolicy:
     )
 
 
-def _ban(rule: Rule, candidates: Sequence[Facts]) -> Ban:
+def _ban(rule: Rule, panel: Panel) -> Ban:
     return Ban(
-        forbids=clause(rule.forbid, candidates),
+        forbids=clause(rule.forbid, panel),
         refusal=Refusal(rule.rule, rule.because),
         when_failed=Refusal(rule.rule, "The rule could not be evaluated, so it refuses."),
     )

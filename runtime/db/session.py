@@ -49,11 +49,11 @@ class Database:
             open=False,
             check=AsyncConnectionPool.check_connection,
         )
-        self._connect_s = connect_s
+        self._url, self._connect_s = url, connect_s
 
     async def open(self) -> None:
         """Raises `ServiceUnreachable` when no connection can be had in time, `ConfigurationError` for no address."""
-        require_address(self._pool.conninfo)
+        _require_address(self._url)
         try:
             await self._pool.open(wait=True, timeout=self._connect_s)
         except PoolTimeout as error:
@@ -102,7 +102,7 @@ class Database:
             return await clock(connection)
 
 
-def require_address(url: str) -> None:
+def _require_address(url: str) -> None:
     """Raises `ConfigurationError`; what was given is not repeated, since it may hold a password."""
     try:
         conninfo_to_dict(url)

@@ -87,7 +87,7 @@ def test_what_a_row_of_the_results_says(running: Yard, tmp_path: Path) -> None:
     assert row["model_version"] == f"{row['provider']}-1-test"
     assert row["model_reported"]
     assert row["sensitivity"] == "internal"
-    assert row["policy"] == "default"
+    assert row["policy"] == "default 1"
     for name in ("policy_digest", "catalog_digest", "snapshot_digest", "decision_digest"):
         assert row[name].startswith("sha256:")
     assert {one["provider"] for one in row["rationale"]} == set(CEILINGS)

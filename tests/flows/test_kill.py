@@ -21,15 +21,17 @@ from tests.invariants import check_invariants
 pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("flows-kill")]
 
 CEILING = 8
-MANY, FEW = 300, 130
+MANY, FEW = 300, 80
 """Documents."""
+SLOW, EVEN, QUICK = (f"instant:base_ms={ms},jitter=0.2" for ms in (1_000, 150, 40))
+"""The provider is slow until the blow, so that it falls in the middle of the batch, and quick afterwards."""
 BIND_LATE = {"seconds": 1, "max_jobs": 1_000}
 """So little is bound ahead that the router is needed until the end."""
 
 
 @pytest.fixture(scope="module")
 def pretend() -> Iterator[Pretend]:
-    with pretending(steady="instant:base_ms=150,jitter=0.2") as running:
+    with pretending(steady=SLOW) as running:
         yield running
 
 
@@ -59,9 +61,10 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_provider_worker_loses_nothing(running: Yard, pretend: Pretend, documents: Path) -> None:
     """Every job of a worker that was killed ends once, with one result; those that it held say in their audit trail
     that they were taken back."""
-    batch = _begin(running, documents)
+    batch = _begin(running, pretend, documents)
 
     killed = running.kill("provider-steady")
+    pretend.become("steady", QUICK)
     states = running.wait(batch)
 
     assert states == {"succeeded": MANY}
@@ -80,9 +83,10 @@ def test_a_killed_provider_worker_loses_nothing(running: Yard, pretend: Pretend,
 def test_a_killed_router_is_replaced(running: Yard, pretend: Pretend, few: Path) -> None:
     """A router decides and writes in one transaction: killed in the middle, it has done nothing, and the next one
     goes on."""
-    batch = _begin(running, few)
+    batch = _begin(running, pretend, few)
 
     killed = running.kill("router")
+    pretend.become("steady", QUICK)
     states = running.wait(batch)
 
     assert states == {"succeeded": FEW}
@@ -93,9 +97,10 @@ def test_a_killed_router_is_replaced(running: Yard, pretend: Pretend, few: Path)
 
 def test_a_killed_keeper_is_replaced(running: Yard, pretend: Pretend, few: Path) -> None:
     """The keeper's lock goes with its connection: the next keeper leads, and marks the batch as finished."""
-    batch = _begin(running, few)
+    batch = _begin(running, pretend, few)
 
     killed = running.kill("keeper")
+    pretend.become("steady", QUICK)
     states = running.wait(batch)
 
     assert states == {"succeeded": FEW}
@@ -108,46 +113,49 @@ def test_a_broker_that_forgets_every_bell_delays_and_loses_nothing(
     running: Yard, pretend: Pretend, few: Path
 ) -> None:
     """Messages are doorbells: with all of them gone, the keeper rings again from the table."""
-    batch = _begin(running, few)
+    batch = _begin(running, pretend, few)
 
     with redis.Redis.from_url(running.redis_url) as broker:
         broker.flushall()
+    pretend.become("steady", QUICK)
     states = running.wait(batch)
 
     assert states == {"succeeded": FEW}
     _holds(running, pretend, batch, FEW)
 
 
-def test_a_killed_broker_delays_and_loses_nothing(running: Yard, pretend: Pretend, few: Path) -> None:
+def test_a_killed_broker_delays_and_loses_nothing(running: Yard, pretend: Pretend, documents: Path) -> None:
     """Valkey is killed: calls in flight are recorded all the same, and work goes on as quickly as before when it is
     back."""
-    batch = _begin(running, few)
+    batch = _begin(running, pretend, documents, pace=EVEN)
 
     killed = running.kill("valkey")
     states = running.wait(batch)
 
-    assert states == {"succeeded": FEW}
+    assert states == {"succeeded": MANY}
     running.await_replaced("valkey", killed)
     assert _taken_back(running, batch) == {}, "no worker was lost"
     before, after = _rates(running, batch)
     assert after > before / 2
-    _holds(running, pretend, batch, FEW)
+    _holds(running, pretend, batch, MANY)
 
 
 def test_everything_at_once(running: Yard, pretend: Pretend, few: Path) -> None:
     """Worker, router, keeper and broker are killed in one instant: the batch still ends, each job once."""
-    batch = _begin(running, few)
+    batch = _begin(running, pretend, few)
 
     for role in ("provider-steady", "router", "keeper", "valkey"):
         running.kill(role)
+    pretend.become("steady", QUICK)
     states = running.wait(batch)
 
     assert states == {"succeeded": FEW}
     _holds(running, pretend, batch, FEW)
 
 
-def _begin(running: Yard, documents: Path) -> str:
+def _begin(running: Yard, pretend: Pretend, documents: Path, *, pace: str = SLOW) -> str:
     """Hands in, and comes back when some jobs are done, some are being served and most are still to be."""
+    pretend.become("steady", pace)
     batch = running.submit(documents, "--review", "contract-clauses")
     until(lambda: _is_in_the_middle(running.states(batch)), "the batch to get going", every_s=0.02)
     return batch
@@ -156,7 +164,7 @@ def _begin(running: Yard, documents: Path) -> str:
 def _is_in_the_middle(states: dict[str, int]) -> bool:
     open_jobs = sum(jobs for state, jobs in states.items() if state not in FINAL)
     assert open_jobs > 30, f"too late: {states}"
-    return states.get("succeeded", 0) >= 20 and states.get("serving", 0) > 0
+    return states.get("succeeded", 0) >= 5 and states.get("serving", 0) > 0
 
 
 def _events(running: Yard, batch: str) -> list[dict[str, Any]]:

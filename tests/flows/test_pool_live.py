@@ -24,7 +24,7 @@ DOCUMENTS = 320
 
 @pytest.fixture(scope="module")
 def pretend() -> Iterator[Pretend]:
-    with pretending(steady="instant:base_ms=300,jitter=0.2") as running:
+    with pretending(steady="instant:base_ms=600,jitter=0.2") as running:
         yield running
 
 
@@ -72,6 +72,7 @@ def test_pools_grow_and_shrink_under_load(
     until(lambda: pretend.stats("steady")["in_flight"] == CEILING, "the provider to be full again")
 
     assert running.finished(batch) < DOCUMENTS, "the batch ended before the pools had changed"
+    pretend.become("steady", "instant:base_ms=50")
     assert running.wait(batch) == {"succeeded": DOCUMENTS}
     check_invariants(running.database_url)
     seen = pretend.stats("steady")

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("
 
 @pytest.fixture(scope="module")
 def pretend() -> Iterator[Pretend]:
-    with pretending(quick="instant:base_ms=20", slow="instant:base_ms=300") as running:
+    with pretending(quick="instant:base_ms=20", slow="instant:base_ms=1000") as running:
         yield running
 
 
@@ -88,6 +88,7 @@ def test_a_yard_whose_supervisor_was_killed(pretend: Pretend, home: Path, tmp_pa
         ours = first.processes()
 
         os.kill(first.process.pid, signal.SIGKILL)
+        pretend.become("slow", "instant:base_ms=30")
 
         first.process.wait()
         until(lambda: not living(ours), "the yard's processes to end by themselves", timeout_s=30)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from schemas.catalog import CatalogModel, CatalogProvider
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy, Scale
-from schemas.sensitivity import Sensitivity
+from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import ProviderSnapshot, ProviderStatus
+from tests.oracles.rules import says
 
 ORDER = [Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.CONFIDENTIAL, Sensitivity.RESTRICTED]
 
@@ -35,10 +36,11 @@ def verdict(job: JobFeatures, policy: RoutingPolicy, snapshot: ProviderSnapshot)
     totals: dict[str, Fraction] = {}
     worst: dict[str, int] = {}
     takes: dict[str, int] = {}
+    policy, untold = within_tier(job, policy)
     for provider in snapshot.catalog.providers:
         for model in provider.models:
             name = f"{provider.name}/{model.name}"
-            rules = rules_against(job, policy, snapshot, provider, model)
+            rules = rules_against(job, policy, snapshot, provider, model) | untold
             if rules:
                 refused[name] = rules
                 continue
@@ -104,7 +106,31 @@ def rules_against(
         or worst_of(job, policy, model) <= job.max_cost_usd_micros,
         "deadline": job.time_left_ms is None or job.time_left_ms > 0,
     }
-    return {rule for rule, passes in checks.items() if not passes}
+    forbidden = {rule.rule for rule in policy.rules if says(rule.forbid, job, provider, model) is not False}
+    return {rule for rule, passes in checks.items() if not passes} | forbidden
+
+
+def within_tier(job: JobFeatures, policy: RoutingPolicy) -> tuple[RoutingPolicy, set[str]]:
+    """The policy as the job's tier has it, and `{"tier"}` where it cannot be told whether one applies."""
+    for tier in policy.tiers:
+        applies = says(tier.when, job)
+        if applies is None:
+            return policy, {"tier"}
+        if applies:
+            changes: dict[str, Any] = {}
+            if tier.weights is not None:
+                changes["weights"] = tier.weights
+            if tier.providers:
+                changes["providers"] = tier.providers
+            if tier.max_steps is not None:
+                changes["plan"] = policy.plan.model_copy(update={"max_steps": tier.max_steps})
+            if tier.quality_floor is not None:
+                least = tier.quality_floor
+                changes["quality_floors"] = {
+                    level: max(least, policy.quality_floors.get(level, least)) for level in Quality
+                }
+            return policy.model_copy(update=changes), set()
+    return policy, set()
 
 
 def lies_in(region: str, outer: str) -> bool:

@@ -20,7 +20,7 @@ from schemas.policy import RoutingPolicy
 from schemas.sensitivity import Sensitivity
 from schemas.snapshot import Assigned, ProviderSnapshot
 from tests.oracles import engine as oracle
-from tests.strategies import features, policies, snapshots, with_models
+from tests.strategies import features, policies, ruled_policies, snapshots, with_models
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -36,7 +36,9 @@ class Case(NamedTuple):
 
 law = settings(deadline=None)  # a busy machine breaks no law
 
-cases = st.builds(Case, features(), policies(), snapshots())
+plain_cases = st.builds(Case, features(), policies(), snapshots())
+ruled_cases = st.builds(Case, features(), ruled_policies(), snapshots())
+cases = st.one_of(plain_cases, ruled_cases)
 
 
 def name(candidate: Candidate) -> str:
@@ -140,7 +142,8 @@ def test_the_chosen_one_passes_every_constraint(case: Case) -> None:
     assert provider is not None
     model = provider.model(chosen.model)
     assert model is not None
-    assert not oracle.rules_against(case.job, case.policy, case.snapshot, provider, model)
+    policy, untold = oracle.within_tier(case.job, case.policy)
+    assert not oracle.rules_against(case.job, policy, case.snapshot, provider, model) | untold
     assert not oracle.why_not_now(case.snapshot, provider.name)
 
 
@@ -196,7 +199,7 @@ def test_the_worst_cost_of_the_whole_plan_stays_under_the_ceiling(case: Case) ->
 
     ceiling = case.job.max_cost_usd_micros
     assert ceiling is None or sum(step.worst_cost_usd_micros for step in plan) <= ceiling
-    assert len(plan) <= case.policy.plan.max_steps
+    assert len(plan) <= oracle.within_tier(case.job, case.policy)[0].plan.max_steps
     assert len({(step.provider, step.model) for step in plan}) == len(plan)
 
 
@@ -215,8 +218,9 @@ def test_every_step_of_the_plan_is_allowed_and_the_first_is_the_best(case: Case)
 
 
 @law
-@given(cases, st.sampled_from(Sensitivity))
+@given(plain_cases, st.sampled_from(Sensitivity))
 def test_raising_the_sensitivity_never_enlarges_what_is_allowed(case: Case, other: Sensitivity) -> None:
+    """Of the engine's own constraints: a rule of a policy may forbid what it likes, public documents too."""
     raised = replace(case.job, sensitivity=case.job.sensitivity.at_least(other))
 
     assert set(case._replace(job=raised).decided().allowed) <= set(case.decided().allowed)
@@ -279,7 +283,8 @@ def test_it_equals_the_slow_plain_oracle(case: Case) -> None:
     assert all(abs(truth.totals[each] - total) <= 1.5 for each, total in totals.items())
     order = sorted(totals, key=lambda each: (-totals[each], each.split("/")))
     assert [name(each) for each in ranked] == order
-    expected = oracle.plan_of(order, truth.worst, case.policy, case.job.max_cost_usd_micros)
+    policy, _ = oracle.within_tier(case.job, case.policy)
+    expected = oracle.plan_of(order, truth.worst, policy, case.job.max_cost_usd_micros)
     assert [f"{step.provider}/{step.model}" for step in decision.plan] == expected
     assert {f"{s.provider}/{s.model}": s.worst_cost_usd_micros for s in decision.plan} == {
         each: truth.worst[each] for each in expected

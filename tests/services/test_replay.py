@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from classyard.commands.replay import compared_parts, verified_parts
+from classyard.commands.replay import compared_parts, replay, tell, verified_parts
+from classyard.context import Context
+from classyard.embedded.home import Home
 from router_worker.replay import Verified, verify
 from router_worker.stage import Stage
 from router_worker.whatif import Comparison, compare
 from runtime.db.stores import recorded
 from schemas.catalog import Catalog
 from schemas.decision import Outcome
+from schemas.errors import BadConfiguration, BadInput
 from schemas.lifecycle import JobState
 from schemas.policy import BindLate, RoutingPolicy, Weights
 from schemas.sensitivity import Quality, Sensitivity
 from tests.engine_values import a_model, a_policy, a_price, a_provider
 from tests.invariants import check_invariants
-from tests.yard import TENANT, Yard, a_catalog, sources, yard
+from tests.yard import TENANT, Yard, a_catalog, some_settings, sources, yard
 
 pytestmark = pytest.mark.services
 
@@ -322,3 +326,35 @@ def compared(found: Comparison, policy: RoutingPolicy) -> str:
         screen.print(part)
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
+
+
+# -- the command
+
+
+def command_screen() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.mark.asyncio
+async def test_the_exit_code_says_whether_every_decision_is_identical(
+    database_url: str, tmp_path: Path
+) -> None:
+    context = Context(some_settings(database_url, "redis://unused"), Home(tmp_path), {})
+    async with yard(database_url) as here:
+        await routed(here)
+        assert await tell(context, "latest", verified=True, other=None, to=command_screen()) == 0
+        assert await tell(context, "latest", verified=True, other=a_policy(), to=command_screen()) == 0
+
+        await here.do("update decisions set outcome = 'held'")
+
+        assert await tell(context, "latest", verified=True, other=None, to=command_screen()) == 1
+        assert await tell(context, "latest", verified=False, other=a_policy(), to=command_screen()) == 0
+
+
+def test_it_asks_what_is_wanted(tmp_path: Path) -> None:
+    context = Context(some_settings(), Home(tmp_path), {})
+
+    with pytest.raises(BadInput, match="--verify"):
+        replay(context, "latest", verify=False, policy=None)
+    with pytest.raises(BadConfiguration, match="nowhere"):
+        replay(context, "latest", verify=False, policy="nowhere.yaml")

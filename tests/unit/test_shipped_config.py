@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
+from governance.policies.json_schema import policy_schema, policy_schema_text
+from governance.policies.lint import lint
 from governance.policies.source import load_policy
 from governance.reviews import find_review, known_reviews
 from provider_workers.adapters import adapter_for
-from router_worker.engine.decide import decide
+from router_worker.engine.decide import decide, prepare
 from runtime import config_files
 from runtime.catalog import load_catalog
 from runtime.config_files import packaged
+from runtime.yaml_files import read_yaml
 from schemas.canonical import digest
 from schemas.catalog import Catalog
 from schemas.decision import Outcome
@@ -28,6 +32,14 @@ ENVIRON = {
     "CLASSYARD_HOME": "/home/yard",
 }
 REVIEWS = known_reviews([packaged("reviews")])
+POLICIES = {
+    "default": {"no_candidate"},
+    "cheapest-safe": {"no_candidate"},
+    "eu-only": {"no_candidate", "unreachable_route"},
+    "regulated-review": {"no_candidate", "never_fires"},
+    "financial-risk": {"no_candidate", "never_fires", "unreachable_route"},
+}
+"""Each shipped policy, and what lint says of it with the demo's catalog; the file's comments say why that is right."""
 EXAMPLES = sorted(packaged("catalog", "examples").glob("*.yaml"))
 
 
@@ -37,15 +49,15 @@ def demo() -> ProviderSnapshot:
     return ProviderSnapshot(catalog, digest(catalog), loads, NOON)
 
 
-def shipped_policy() -> RoutingPolicy:
-    return load_policy(packaged("policies", "default.yaml"))
+def shipped_policy(name: str = "default") -> RoutingPolicy:
+    return load_policy(packaged("policies", f"{name}.yaml"))
 
 
 def test_everything_that_ships_is_covered_here() -> None:
     shipped = {path.relative_to(packaged()).as_posix() for path in packaged().rglob("*.yaml")}
     known = {f"reviews/{name}.yaml" for name in REVIEWS}
     known |= {f"catalog/examples/{path.name}" for path in EXAMPLES}
-    known |= {"catalog/demo.yaml", "policies/default.yaml"}
+    known |= {"catalog/demo.yaml", *(f"policies/{name}.yaml" for name in POLICIES)}
 
     assert shipped == known
 
@@ -83,6 +95,59 @@ def test_the_default_policy_says_what_a_yard_without_one_does() -> None:
     policy = shipped_policy()
 
     assert policy == RoutingPolicy(policy="default", version=policy.version, description=policy.description)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_shipped_policy_is_odd_only_where_its_comments_say_so(name: str) -> None:
+    policy = shipped_policy(name)
+    comments = packaged("policies", f"{name}.yaml").read_text().partition("\npolicy:")[0]
+
+    codes = {remark.code for remark in lint(policy, demo().catalog, lambda p, at: prepare(p, at).decide)}
+
+    assert policy.policy == name
+    assert codes == POLICIES[name]
+    assert all(code in comments for code in codes)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("sensitivity", [Sensitivity.CONFIDENTIAL, Sensitivity.RESTRICTED])
+def test_no_shipped_policy_sends_confidential_documents_of_the_demo_away(
+    name: str, sensitivity: Sensitivity
+) -> None:
+    decision = decide(a_job(sensitivity=sensitivity), shipped_policy(name), demo())
+
+    assert set(decision.allowed) <= {"local-smollm2/smollm2-135m"}
+
+
+def test_eu_only_sends_nothing_out_of_the_eu_whatever_the_submitter_says() -> None:
+    decision = decide(a_job(), shipped_policy("eu-only"), demo())
+
+    assert decision.allowed == ("local-smollm2/smollm2-135m", "sim-sage/sage-1")
+    refused = {each.provider: each.refusals for each in decision.candidates if each.refusals}
+    assert [refusal.rule for refusal in refused["sim-swift"]] == ["inside-the-eu"]
+
+
+def test_financial_risk_takes_the_strong_model_unless_the_work_is_nearly_due() -> None:
+    calm = decide(a_job(tokens=12_000), shipped_policy("financial-risk"), demo())
+    due = decide(a_job(tokens=12_000, time_left_ms=240_000), shipped_policy("financial-risk"), demo())
+
+    assert calm.chosen and calm.chosen.provider == "sim-sage"
+    assert due.chosen and due.chosen.provider == "sim-swift"
+    assert due.reason.endswith(" Tier 'due' applies.")
+
+
+def test_the_shipped_schema_is_that_of_the_policy() -> None:
+    shipped = packaged("policies", "policy.schema.json").read_text(encoding="utf-8")
+
+    assert shipped == policy_schema_text(), "write it anew with `python -m governance.policies.json_schema`"
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_shipped_policy_fits_the_shipped_schema(name: str) -> None:
+    found = read_yaml(packaged("policies", f"{name}.yaml")).data
+
+    assert jsonschema_rs.is_valid(policy_schema(), found)
+    assert not jsonschema_rs.is_valid(policy_schema(), {**found, "wieghts": {}})
 
 
 def test_the_demo_sends_long_documents_to_the_cheap_one_and_short_ones_to_the_better_one() -> None:
