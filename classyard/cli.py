@@ -224,3 +224,47 @@ def doctor() -> None:
     from classyard.commands.doctor import doctor as examine
 
     raise typer.Exit(examine(_context()))
+
+
+@app.command()
+def quote(
+    paths: Annotated[list[Path], typer.Argument(help="Folders, files, .zip of text files, .jsonl or .csv.")],
+    review: Annotated[str, typer.Option(help="What to review them for, such as contract-clauses.")],
+    sensitivity: Annotated[
+        str | None, typer.Option(help="public, internal (default), confidential or restricted.")
+    ] = None,
+    residency: Annotated[
+        list[str] | None, typer.Option(help="Region in which they may be processed; may be given again.")
+    ] = None,
+    deadline: Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")] = None,
+    max_cost: Annotated[str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")] = None,
+    quality: Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")] = None,
+    priority: Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")] = None,
+) -> None:
+    """Say what a submission would cost and when it would be done. Nothing is sent, nothing is written."""
+    from classyard.commands.quote import quote as reckon
+
+    code = reckon(
+        _context(),
+        paths,
+        review=review,
+        sensitivity=sensitivity,
+        residency=residency or [],
+        deadline=deadline,
+        max_cost=max_cost,
+        quality=quality,
+        priority=priority,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def replay(
+    batch: Annotated[str, typer.Argument(help="A batch id, its end, or `latest`.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every decision with its record.")] = False,
+    policy: Annotated[str | None, typer.Option(help="A policy file: what would it have decided?")] = None,
+) -> None:
+    """Decide a batch again from its recorded inputs: to prove the record, or to try another policy."""
+    from classyard.commands.replay import replay as again
+
+    raise typer.Exit(again(_context(), batch, verify=verify, policy=policy))

@@ -36,6 +36,9 @@ READY_S = 60.0
 LEFT_S = 15.0
 """For a yard that is stopping, or whose remains are being stopped, to let the home go."""
 
+STOP_S = 10.0
+"""Beside the time for calls in flight, what a stopping role gets before it is killed."""
+
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "CLASSYARD_DATA")
 """What roles get of the caller's environment, beside `CLASSYARD_…`. A provider's key goes to its own worker only."""
 
@@ -158,14 +161,16 @@ def _free_port(wanted: int) -> int:
 
 
 def _roles(context: Context, supervisor: Supervisor, providers: tuple[CatalogProvider, ...]) -> list[str]:
-    supervisor.keep_role("router", _argv("router"), _environment(context))
+    stop_s = context.settings.drain_s + STOP_S
+    supervisor.keep_role("router", _argv("router"), _environment(context), stop_timeout_s=stop_s)
     for provider in providers:
         supervisor.keep_role(
             f"provider-{provider.name}",
             _argv("provider", provider.name),
             _environment(context, key=provider.key),
+            stop_timeout_s=stop_s,
         )
-    supervisor.keep_role("keeper", _argv("keeper"), _environment(context))
+    supervisor.keep_role("keeper", _argv("keeper"), _environment(context), stop_timeout_s=stop_s)
     return ["router", *(provider.name for provider in providers), "keeper"]
 
 

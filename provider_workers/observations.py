@@ -14,10 +14,15 @@ class Observations:
         self._job_ms: deque[int] = deque(maxlen=KEPT)
         self.answered = 0
         self.outages_in_a_row = 0
+        self._counted_at_s = float("-inf")
 
-    def saw(self, latency_ms: int, *, outage: bool) -> None:
+    def saw(self, latency_ms: int, *, outage: bool, ended_s: float) -> None:
+        """`ended_s` is on a clock that only goes forward. Calls that were in flight together and failed together
+        count as one outage: a hiccup is no longer for a provider with many slots."""
         if outage:
-            self.outages_in_a_row += 1
+            if ended_s - latency_ms / 1000 >= self._counted_at_s:
+                self.outages_in_a_row += 1
+                self._counted_at_s = ended_s
             return
         self.outages_in_a_row = 0
         self.answered += 1

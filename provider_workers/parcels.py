@@ -81,7 +81,12 @@ class Parcels:
             jobs.move_of(
                 job,
                 job.moved(
-                    JobState.SERVING, slot_id=slot_id, lease_token=job.lease_token + 1, not_before=None
+                    JobState.SERVING,
+                    slot_id=slot_id,
+                    lease_token=job.lease_token + 1,
+                    not_before=None,
+                    reason_code="",
+                    reason="",
                 ),
                 at=gate.now,
                 actor=self._worker_id,

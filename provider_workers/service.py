@@ -8,6 +8,8 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import psutil
+
 from provider_workers.call import Caller
 from provider_workers.moves import is_outage, rest_after_outages
 from provider_workers.observations import Observations
@@ -145,7 +147,7 @@ class ProviderService:
 
     async def _after(self, served: Served, handed_on: set[str]) -> None:
         outage = is_outage(served.ending)
-        self.seen.saw(served.latency_ms, outage=outage)
+        self.seen.saw(served.latency_ms, outage=outage, ended_s=ticks())
         job, rest_s = served.next.job, rest_after_outages(self.seen.outages_in_a_row)
         if outage and rest_s:
             await self._rest(rest_s, f"{self.seen.outages_in_a_row} calls in a row failed.")
@@ -195,10 +197,13 @@ class ProviderService:
     # -- in the background
 
     async def _register(self) -> None:
+        """Also gives back the slots of workers of this provider that ran on this machine and are no more, so that
+        a restarted worker does not wait for their leases to end."""
+        tenant, name = self.settings.tenant, self.provider.name
         async with self._database.transaction() as connection:
-            await capacity.register_provider(
-                connection, self.settings.tenant, self.provider.name, self.provider.ceiling
-            )
+            await capacity.register_provider(connection, tenant, name, self.provider.ceiling)
+            beside = await capacity.workers_at(connection, tenant, name, socket.gethostname())
+            await capacity.bury(connection, [one for one, pid, started_s in beside if is_gone(pid, started_s)])
 
     async def _renew(self) -> None:
         """A slot that is gone was taken back: its loop stops before its next call, and its commits are fenced."""
@@ -244,3 +249,13 @@ class ProviderService:
             answered=self.seen.answered,
             metrics_address=self._address,
         )
+
+
+def is_gone(pid: int, started_s: float) -> bool:
+    """Whether a worker of this machine that started at that time (seconds since 1970) is no more.
+
+    A number that is in use again says nothing, but for our own: in a container every worker is process 1.
+    """
+    if pid == os.getpid():
+        return started_s < psutil.Process().create_time()
+    return not psutil.pid_exists(pid)

@@ -2,9 +2,9 @@
 
     # yaml-language-server: $schema=policy.schema.json
 
-`python -m governance.policies.json_schema` writes it to standard output; it ships as
-`config/policies/policy.schema.json`. Made from the values themselves, with their docstrings as descriptions. It cannot know whether a condition compiles:
-`classyard policy lint` does.
+`python -m governance.policies.json_schema` writes it to standard output; it ships as `policy.schema.json` beside the
+policies. Made from the values themselves, with their docstrings as descriptions. It cannot know whether a condition
+compiles: `classyard policy lint` does.
 """
 
 from __future__ import annotations

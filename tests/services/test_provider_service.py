@@ -3,16 +3,19 @@ call can end, and what becomes of the job, its parcel, its slot and its provider
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 import pytest
 from redis import Redis
 
 from provider_workers import service as services
-from provider_workers.service import ProviderService
+from provider_workers.service import ProviderService, is_gone
 from runtime.db.stores import capacity
 from runtime.topology import KEY_PREFIX
 from schemas.errors import ServiceUnreachable
@@ -26,6 +29,8 @@ from tests.invariants import check_invariants
 from tests.yard import OpenRoom, Yard, until, yard
 
 pytestmark = pytest.mark.services
+
+HOST = socket.gethostname()
 
 AT_ONCE = PlanLimits(attempts_per_step=1)
 """No second try at the same step, so that no test waits for a pause."""
@@ -452,3 +457,33 @@ async def test_the_lease_of_a_slot_in_use_is_renewed(database_url: str, redis_ur
         assert service._lost == set()
         await yards.stop(service)
         assert await yards.here.count("slots") == 0, "a stop gives back what it holds"
+
+
+@pytest.mark.asyncio
+async def test_a_restarted_worker_gives_back_what_its_killed_predecessor_held(
+    database_url: str, redis_url: str
+) -> None:
+    """Its slots need not wait for their leases; those of a worker on another machine, or a living one, stay."""
+    async with serving(database_url, redis_url) as yards:
+        here, nobody = yards.here, 2**22 + 1
+        dead, elsewhere, alive = [await here.provider_up() for _ in range(3)]
+        for worker_id, host, pid in ((dead, HOST, nobody), (elsewhere, "another", nobody), (alive, HOST, os.getppid())):
+            await here.do("update workers set host = %s, pid = %s where id = %s", (host, pid, worker_id))
+            await here.do(
+                "insert into slots (id, tenant_id, provider, worker_id, lease_until)"
+                " values (gen_random_uuid(), 'default', 'alpha', %s, now() + interval '1 hour')",
+                (worker_id,),
+            )
+
+        await yards.worker()
+
+        held = await here.database.rows("select worker_id::text from slots")
+        assert {row["worker_id"] for row in held} == {elsewhere, alive}
+        await here.do("delete from slots")
+
+
+def test_in_a_container_the_worker_before_this_one_had_the_same_number() -> None:
+    began = psutil.Process().create_time()
+
+    assert is_gone(os.getpid(), began - 60)
+    assert not is_gone(os.getpid(), began + 1)

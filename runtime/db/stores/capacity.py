@@ -177,6 +177,26 @@ async def leave(connection: Connection, worker_id: str) -> None:
     await fetch(connection, "delete from workers where id = %s", (worker_id,))
 
 
+async def workers_at(
+    connection: Connection, tenant_id: str, provider: str, host: str
+) -> list[tuple[str, int, float]]:
+    """Id, process number and time of start (seconds since 1970) of the provider's workers on this host."""
+    rows = await fetch(
+        connection,
+        "select id::text, pid, extract(epoch from started_at)::float8 as started_s from workers"
+        " where tenant_id = %s and provider = %s and host = %s",
+        (tenant_id, provider, host),
+    )
+    return [(row["id"], row["pid"], row["started_s"]) for row in rows]
+
+
+async def bury(connection: Connection, worker_ids: Sequence[str]) -> None:
+    """Forgets workers that are known to be dead, and takes back their slots; the keeper finds their jobs."""
+    if worker_ids:
+        for table, column in (("slots", "worker_id"), ("workers", "id")):
+            await fetch(connection, f"delete from {table} where {column} = any(%s::uuid[])", (list(worker_ids),))
+
+
 _LOADS = """
 select p.name, p.ceiling, p.paused, p.rests_until > now() as resting, p.rests_until, p.rest_reason,
     coalesce(w.slots, 0) as slots, w.job_ms_p50, coalesce(w.workers, 0) as workers,
