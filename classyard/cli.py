@@ -91,7 +91,7 @@ def migrate() -> None:
     """Bring the database to the schema of this version. Safe to run again, and by many at once."""
     from runtime.db.migrate import migrate as upgrade
 
-    print(f"The database is at revision {upgrade(_context().connected().settings.database_url)}.")
+    typer.echo(f"The database is at revision {upgrade(_context().connected().settings.database_url)}.")
 
 
 @run.command("router")

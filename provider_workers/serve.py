@@ -65,7 +65,9 @@ class Server:
         """`job` is in SERVING and counts the call that is made here."""
         model = self.provider.model(job.model or "")
         if model is None:
-            raise UnknownModel(f"Its worker's catalog has no model {job.model!r}; router and worker read different ones.")
+            raise UnknownModel(
+                f"Its worker's catalog has no model {job.model!r}; router and worker read different ones."
+            )
         request = adapter_for(self.provider.adapter).build(build_call(review, text, model))
         started, ticks = self.clock(), self.ticks()
         reading, used = await self._ask(job, request)

@@ -46,6 +46,8 @@ def take_down(context: Context) -> None:
     until = time.monotonic() + DOWN_S
     while context.home.is_locked():
         if time.monotonic() > until:
-            raise ServiceUnreachable(f"The yard has not stopped after {DOWN_S:g} s; its logs are in {context.home.logs}.")
+            raise ServiceUnreachable(
+                f"The yard has not stopped after {DOWN_S:g} s; its logs are in {context.home.logs}."
+            )
         time.sleep(0.1)
     say("The yard is down; everything is kept.")

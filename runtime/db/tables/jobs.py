@@ -1,6 +1,7 @@
 """The jobs table: the queue of record. `schemas.job.Job` is this row as a value.
 
-A trigger (see `runtime/db/guards.py`) holds the lifecycle against every writer: edges, versions by one, final rows frozen.
+A trigger (see `runtime/db/guards.py`) holds the lifecycle against every writer: edges, versions by one, final rows
+frozen.
 """
 
 from __future__ import annotations
