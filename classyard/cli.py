@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 run = typer.Typer(help="Run one role of a yard as a process of its own.", no_args_is_help=True)
 app.add_typer(run, name="run")
+policy = typer.Typer(help="Look at routing policies.", no_args_is_help=True)
+app.add_typer(policy, name="policy")
 
 
 def main() -> None:
@@ -106,7 +108,8 @@ def run_router() -> None:
 def run_provider(
     name: Annotated[str, typer.Argument(help="The provider's name in the catalog.")],
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Calls in flight in this process; the provider's ceiling by default.")
+        int | None,
+        typer.Option(min=1, help="Calls in flight in this process; the provider's ceiling by default."),
     ] = None,
 ) -> None:
     """Serve the jobs of one provider."""
@@ -146,10 +149,14 @@ def submit(
         list[str] | None, typer.Option(help="Region in which they may be processed; may be given again.")
     ] = None,
     deadline: Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")] = None,
-    max_cost: Annotated[str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")] = None,
+    max_cost: Annotated[
+        str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")
+    ] = None,
     quality: Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")] = None,
     priority: Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Watch until all are final; the exit code tells.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Watch until all are final; the exit code tells.")
+    ] = False,
 ) -> None:
     """Hand in documents to be reviewed."""
     from classyard.commands.submit import submit as hand_in
@@ -167,6 +174,22 @@ def submit(
         priority=priority,
     )
     raise typer.Exit(code)
+
+
+@policy.command("lint")
+def policy_lint(file: Annotated[Path, typer.Argument(help="A policy file.")]) -> None:
+    """Say what is wrong or odd about a policy, tried on this yard's catalog; exits with 1 where there is something."""
+    from classyard.commands.policy import lint
+
+    raise typer.Exit(lint(_context(), file))
+
+
+@policy.command("show")
+def policy_show() -> None:
+    """Print the policy in force, every default written out, and its digest."""
+    from classyard.commands.policy import show
+
+    raise typer.Exit(show(_context()))
 
 
 @app.command()
@@ -237,7 +260,9 @@ def quote(
         list[str] | None, typer.Option(help="Region in which they may be processed; may be given again.")
     ] = None,
     deadline: Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")] = None,
-    max_cost: Annotated[str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")] = None,
+    max_cost: Annotated[
+        str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")
+    ] = None,
     quality: Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")] = None,
     priority: Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")] = None,
 ) -> None:
@@ -262,9 +287,11 @@ def quote(
 def replay(
     batch: Annotated[str, typer.Argument(help="A batch id, its end, or `latest`.")],
     verify: Annotated[bool, typer.Option("--verify", help="Compare every decision with its record.")] = False,
-    policy: Annotated[str | None, typer.Option(help="A policy file: what would it have decided?")] = None,
+    other: Annotated[
+        str | None, typer.Option("--policy", help="A policy file: what would it have decided?")
+    ] = None,
 ) -> None:
     """Decide a batch again from its recorded inputs: to prove the record, or to try another policy."""
     from classyard.commands.replay import replay as again
 
-    raise typer.Exit(again(_context(), batch, verify=verify, policy=policy))
+    raise typer.Exit(again(_context(), batch, verify=verify, policy=other))

@@ -53,10 +53,14 @@ def show(context: Context, *, documents: int) -> int:
         say("")
         explain(yard.context, asyncio.run(_a_confidential_job(yard.context, batches)))
     say("")
-    say(f"The demo took {time.monotonic() - began:.0f} s. Its yard is down; what it did is kept in {own.home.path}.")
+    say(
+        f"The demo took {time.monotonic() - began:.0f} s. Its yard is down; what it did is kept in {own.home.path}."
+    )
     for title, path in files:
         say(f"Results, {title}: {path}")
-    say("Next, documents of your own: `classyard up`, then `classyard submit PATH --review contract-clauses --wait`.")
+    say(
+        "Next, documents of your own: `classyard up`, then `classyard submit PATH --review contract-clauses --wait`."
+    )
     return code
 
 

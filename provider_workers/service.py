@@ -183,7 +183,9 @@ class ProviderService:
                     connection, self.settings.tenant, self.provider.name, seconds=seconds, reason=reason
                 )
         except ClassyardError as error:
-            logger().warning("provider.rest_not_kept", provider=self.provider.name, error=type(error).__name__)
+            logger().warning(
+                "provider.rest_not_kept", provider=self.provider.name, error=type(error).__name__
+            )
 
     async def _review(self, job: Job) -> Review:
         found = self._reviews.get(job.review_digest)
@@ -203,7 +205,9 @@ class ProviderService:
         async with self._database.transaction() as connection:
             await capacity.register_provider(connection, tenant, name, self.provider.ceiling)
             beside = await capacity.workers_at(connection, tenant, name, socket.gethostname())
-            await capacity.bury(connection, [one for one, pid, started_s in beside if is_gone(pid, started_s)])
+            await capacity.bury(
+                connection, [one for one, pid, started_s in beside if is_gone(pid, started_s)]
+            )
 
     async def _renew(self) -> None:
         """A slot that is gone was taken back: its loop stops before its next call, and its commits are fenced."""

@@ -127,7 +127,9 @@ class Stage:
             rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now
         )
         self._snapshot_digest = digest(self._snapshot.facts())
-        self._prepared = prepare(rules.policy, self._snapshot)
+        if self._prepared is None:
+            self._prepared = prepare(rules.policy, self._snapshot)
+        self._prepared = self._prepared.moved_to(self._snapshot)
         self._formed_by = formed_by(rules, self._snapshot)
         self._snapshot_stored, self._snapshot_ticks, self._assigned = False, self.ticks(), {}
         return self._snapshot
@@ -144,7 +146,9 @@ class Stage:
             if not rows:
                 return 0, None
             assert self._prepared is not None
-            chunk = _Chunk(now=await clock(connection), prepared=self._prepared.moved_to(snapshot.plus(assigned)))
+            chunk = _Chunk(
+                now=await clock(connection), prepared=self._prepared.moved_to(snapshot.plus(assigned))
+            )
             stored = [jobs.job_of(row) for row in rows]
             found = await self._featured(connection, stored, chunk.now)
             for before, job in zip(stored, found, strict=True):
@@ -177,7 +181,9 @@ class Stage:
         self._assigned[job.provider] = Assigned(before.jobs + 1, before.tokens + job.features.tokens)
         chunk.bound[job.provider] += 1
 
-    def _record(self, before: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk) -> None:
+    def _record(
+        self, before: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk
+    ) -> None:
         body = canonical(decision)
         facts = {
             "catalog": self.rules.catalog_digest,

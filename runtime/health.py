@@ -41,7 +41,9 @@ def check_database(settings: Settings) -> list[Finding]:
                 for name in ("server_version", "fsync", "full_page_writes", "synchronous_commit")
             }
     except psycopg.Error as error:
-        return [Finding("database answers", False, f"PostgreSQL does not answer ({type(error).__name__}).", True)]
+        return [
+            Finding("database answers", False, f"PostgreSQL does not answer ({type(error).__name__}).", True)
+        ]
     found = [Finding("database answers", True, f"PostgreSQL {shown['server_version']} answers.")]
     for name in ("fsync", "full_page_writes"):
         on = shown[name] == "on"
@@ -64,7 +66,9 @@ def check_broker(settings: Settings) -> list[Finding]:
         version = str(client.info("server").get("redis_version", ""))
         policy = _eviction_policy(client)
     except (RedisError, OSError) as error:
-        return [Finding("broker answers", False, f"The broker does not answer ({type(error).__name__}).", True)]
+        return [
+            Finding("broker answers", False, f"The broker does not answer ({type(error).__name__}).", True)
+        ]
     finally:
         client.close()
     return [Finding("broker answers", True, f"The broker answers (version {version})."), _eviction(policy)]

@@ -12,9 +12,7 @@ from runtime.logs import logger
 from schemas.errors import ClassyardError
 
 
-async def pulse(
-    database: Database, tenant_id: str, said: Callable[[], Heartbeat], *, every_s: float
-) -> None:
+async def pulse(database: Database, tenant_id: str, said: Callable[[], Heartbeat], *, every_s: float) -> None:
     """Beats until cancelled. A beat that fails is logged and left out; the next one says it all again."""
     await repeat(lambda: beat_once(database, tenant_id, said()), every_s=every_s, name="heartbeat")
 

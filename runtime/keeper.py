@@ -128,7 +128,8 @@ class Keeper:
             stuck = await found(connection)
             now = await clock(connection)
             moves = [
-                jobs.move_of(job, becomes(job), at=now, actor="keeper", facts={"slot": job.slot_id}) for job in stuck
+                jobs.move_of(job, becomes(job), at=now, actor="keeper", facts={"slot": job.slot_id})
+                for job in stuck
             ]
             moved = await jobs.move(connection, moves)
         for move in moves:
@@ -178,7 +179,10 @@ def _lost(job: Job) -> Job:
 
 def _expired(job: Job) -> Job:
     return job.moved(
-        JobState.EXPIRED, slot_id=None, reason_code="deadline", reason="The deadline passed before it was served."
+        JobState.EXPIRED,
+        slot_id=None,
+        reason_code="deadline",
+        reason="The deadline passed before it was served.",
     )
 
 

@@ -27,7 +27,9 @@ class AuditEvent:
     hash: bytes
 
 
-def event(before: Job | None, after: Job, *, at: datetime, actor: str, facts: Mapping[str, Any]) -> AuditEvent:
+def event(
+    before: Job | None, after: Job, *, at: datetime, actor: str, facts: Mapping[str, Any]
+) -> AuditEvent:
     """The event of the move from `before` (None: the acceptance) to `after`.
 
     `facts` are ids, digests, names and numbers that explain the move; never document text or model output.

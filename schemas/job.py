@@ -87,9 +87,7 @@ class Job:
             return self.moved(
                 JobState.FAILED, slot_id=None, interruptions=count, reason_code=code, reason=reason
             )
-        return self.moved(
-            JobState.ROUTED, slot_id=None, interruptions=count, reason_code=code, reason=reason
-        )
+        return self.moved(JobState.ROUTED, slot_id=None, interruptions=count, reason_code=code, reason=reason)
 
     @property
     def current_step(self) -> Step | None:

@@ -63,7 +63,7 @@ _HARD_POLICY: Mapping[str, tuple[Any, ...]] = {
     "quality_floors": ({}, {Quality.STANDARD: 0.5, Quality.HIGH: 0.75}, {Quality.DRAFT: 0.62}),
 }
 _HARD_JOB: Mapping[str, tuple[Any, ...]] = {
-    "tokens": (0, 1, 6_000, 150_000),
+    "tokens": (0, 1, 6_000, 150_000, 180_000),
     "prompt_tokens": (0,),
     "expected_output_tokens": (1, 2_000),
     "max_output_tokens": (16, 900),

@@ -1,10 +1,8 @@
 """Routing curves: quality against cost on RouterBench's subset (AIQ), against strong calls on RouteLLM's MMLU (APGR).
 
 AIQ: mean quality over costs from the cheapest to the dearest model, on the upper hull of what was measured. Every
-question is measured once, by a policy learned from the other folds. The policy is a route or a ladder for each domain:
-one model, or two cheap ones whose answers are weighed against each other, and a strong one where they are not sure.
-For every price of a dollar it takes what was best on the folds it learned from. The domain table is the same without
-ladders.
+question is measured once, by a policy learned from the other folds: for every price of a dollar, and each domain, the
+model or the ladder that was worth most there. The domain table is the same without ladders.
 
 APGR: mean share of the gap between weak and strong model that is closed, over all shares of strong calls.
 Source: RouterBench, arXiv 2403.12031; RouteLLM, arXiv 2406.18665.
@@ -12,8 +10,7 @@ Source: RouterBench, arXiv 2403.12031; RouteLLM, arXiv 2406.18665.
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,28 +20,19 @@ from benchmarks.routing.data import (
     TWO_MODELS,
     Field,
     Floats,
-    Indexes,
+    Mask,
     Pair,
     missing,
     read_field,
     read_pair,
     split,
 )
+from benchmarks.routing.ladders import Ways, taken, ways
 from benchmarks.routing.plan import Plan, spread
 from benchmarks.routing.text import Texts, domain_means, predict, read_texts
-from benchmarks.routing.votes import Ballots, read_ballots, unseen_posterior
 
 FOLDS = 5
 PRICES = (0.0, *np.geomspace(0.0005, 3, 60))  # of a dollar in a thousand questions, in quality
-SURE = np.linspace(0.05, 1.0, 20)  # quantiles of certainty tried as thresholds
-CHEAP = 0.3  # a model is cheap below this share of the dearest one's cost
-
-
-class Choice(NamedTuple):
-    """One way to answer the questions of a domain."""
-
-    cost: Floats
-    quality: Floats
 
 
 def figures(plan: Plan) -> dict[str, Any]:
@@ -75,6 +63,7 @@ def aiq_figures(field: Field, plan: Plan) -> dict[str, Any]:
             "domain_table": spread(table),
             "over_domain_table": spread([one - other for one, other in runs]),
             "best_single_quality": round(float(field.scores.mean(axis=0).max()), 4),
+            "ladders_in_hindsight": round(ladders_in_hindsight(field), 4),
             "oracle": round(oracle(field), 4),
             "questions": len(field),
         },
@@ -89,24 +78,10 @@ def curves(field: Field, seed: int) -> tuple[float, float]:
         for name in np.unique(field.domains):
             places = np.flatnonzero(field.domains == name)
             learned = fold[places] != number
-            singles = [
-                Choice(field.costs[places, m], field.scores[places, m]) for m in range(len(field.models))
-            ]
-            table += _followed(singles, learned)
-            cascade += _followed([*singles, *ladders(field, places, learned)], learned)
+            found = ways(field, places, learned)
+            table += _followed(Ways(found.singles, []), learned)
+            cascade += _followed(found, learned)
     return aiq(cascade / len(field), field), aiq(table / len(field), field)
-
-
-def ladders(field: Field, places: Indexes, learned: Indexes) -> list[Choice]:
-    """Cheap models first, the strong one where they are not sure enough; for many ways to be sure."""
-    ballots = read_ballots(field, places)
-    if ballots is None or not learned.any():
-        return []
-    costs, quality = field.costs[places][learned].mean(axis=0), field.scores[places][learned].mean(axis=0)
-    cheap = np.flatnonzero(costs <= CHEAP * costs.max())
-    strong = int(np.argmax(quality))
-    pairs = [pair for pair in combinations(cheap.tolist(), 2) if strong not in pair]
-    return [choice for pair in pairs for choice in _ladder(field, ballots, pair, strong, learned)]
 
 
 def aiq(points: Floats, field: Field) -> float:
@@ -117,6 +92,18 @@ def aiq(points: Floats, field: Field) -> float:
     return float(np.interp(grid, hull[:, 0], hull[:, 1]).mean())
 
 
+def ladders_in_hindsight(field: Field) -> float:
+    """AIQ of the ways that turn out best on the very questions that are measured: what this evidence can give."""
+    total = np.zeros((len(PRICES), 2))
+    for name in np.unique(field.domains):
+        places = np.flatnonzero(field.domains == name)
+        known = np.ones(len(places), dtype=bool)
+        found = ways(field, places, known)
+        chosen = [taken(found, price, known) for price in PRICES]
+        total += [(way.cost.sum(), way.quality.sum()) for way in chosen]
+    return aiq(total / len(field), field)
+
+
 def oracle(field: Field) -> float:
     """AIQ of always choosing the cheapest model that is right."""
     worth = [(field.scores - price * field.costs).argmax(axis=1) for price in PRICES]
@@ -124,25 +111,10 @@ def oracle(field: Field) -> float:
     return aiq(np.array([(field.costs[rows, m].mean(), field.scores[rows, m].mean()) for m in worth]), field)
 
 
-def _ladder(
-    field: Field, ballots: Ballots, pair: tuple[int, ...], strong: int, learned: Indexes
-) -> list[Choice]:
-    rows = np.flatnonzero(learned)
-    chances = unseen_posterior(ballots, pair, rows)
-    sure, right = chances.max(axis=1), (chances.argmax(axis=1) == ballots.truth).astype(float)
-    cost = field.costs[ballots.places][:, list(pair)].sum(axis=1)
-    above, final = cost + field.costs[ballots.places, strong], field.scores[ballots.places, strong]
-    limits = np.unique(np.quantile(sure[rows], SURE))
-    return [Choice(np.where(sure > t, cost, above), np.where(sure > t, right, final)) for t in limits]
-
-
-def _followed(choices: list[Choice], learned: Indexes) -> Floats:
+def _followed(found: Ways, learned: Mask) -> Floats:
     """Cost and quality summed over the questions not learned from, for each price."""
-    cost = np.array([choice.cost for choice in choices])
-    quality = np.array([choice.quality for choice in choices])
-    known = (cost[:, learned].mean(axis=1), quality[:, learned].mean(axis=1))
-    taken = [int(np.argmax(known[1] - price * known[0])) for price in PRICES]
-    return np.array([(cost[one, ~learned].sum(), quality[one, ~learned].sum()) for one in taken])
+    chosen = [taken(found, price, learned) for price in PRICES]
+    return np.array([(way.cost[~learned].sum(), way.quality[~learned].sum()) for way in chosen])
 
 
 def _hull(points: Floats) -> Floats:

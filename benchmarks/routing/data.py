@@ -24,6 +24,7 @@ LONGEST_FIELD = 10_000_000
 
 Floats = NDArray[np.float64]
 Indexes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,11 +81,19 @@ def _environment() -> str:
     folder = user_cache_path("classyard") / "peers" / digest
     python, done = folder / "bin" / "python", folder / "complete"
     if not done.exists():
-        venv.create(folder, with_pip=True, clear=True)
+        _make(folder)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
         _run([*pip, "--no-deps", "--require-hashes", "-r", str(LOCK)], INSTALL_S)
         done.touch()
     return str(python)
+
+
+def _make(folder: Path) -> None:
+    try:
+        venv.create(folder, with_pip=True, clear=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        msg = f"bargain could not be run: no environment could be made for it ({error})"
+        raise PeerMissing(msg) from error
 
 
 def _run(command: list[str], seconds: int) -> str:

@@ -30,8 +30,8 @@ class Plan:
         return 3 if self.quick else 40
 
     def learned_from(self, cases: int) -> int:
-        """Labelled questions: the published budget, or a fifth of a smaller table."""
-        return min(LABELLED if not self.quick else 500, cases // 5)
+        """Labelled questions: the published budget, or a quarter of a smaller table."""
+        return min(LABELLED if not self.quick else 500, cases // 4)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -25,9 +25,9 @@ from math import floor
 from router_worker.cascade.promise import NoPromise, check_asked, none_careful_enough
 from router_worker.cascade.tails import at_most_drawn, largest
 
-HEADS = (1.5, 1.75, 2.0, 2.5, 3.0)
+HEADS = (1.75, 2.0, 2.5, 3.0)
 """Lengths of the head that are weighed, in the disagreements expected in it over those that the promise allows.
-From 1.5 on, so that predictions that are half wrong do not cut off what could have been kept."""
+From 1.75 on, so that predictions too dark by that much do not cut off what could have been kept."""
 
 LABELS_IN_TWENTIETHS = range(4, 21)
 """Numbers of labels that are weighed: from a fifth of the most to all of them."""

@@ -467,7 +467,11 @@ async def test_a_restarted_worker_gives_back_what_its_killed_predecessor_held(
     async with serving(database_url, redis_url) as yards:
         here, nobody = yards.here, 2**22 + 1
         dead, elsewhere, alive = [await here.provider_up() for _ in range(3)]
-        for worker_id, host, pid in ((dead, HOST, nobody), (elsewhere, "another", nobody), (alive, HOST, os.getppid())):
+        for worker_id, host, pid in (
+            (dead, HOST, nobody),
+            (elsewhere, "another", nobody),
+            (alive, HOST, os.getppid()),
+        ):
             await here.do("update workers set host = %s, pid = %s where id = %s", (host, pid, worker_id))
             await here.do(
                 "insert into slots (id, tenant_id, provider, worker_id, lease_until)"

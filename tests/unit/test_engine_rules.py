@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from typing import Any
 
+from router_worker.engine.candidates import ask, lay_out
+from router_worker.engine.constraints import RULES, screen, screens
 from router_worker.engine.decide import decide, prepare
 from router_worker.engine.explain import explain
-from schemas.decision import Outcome
+from schemas.decision import Outcome, Refusal
 from schemas.policy import RESERVED, RoutingPolicy
 from schemas.sensitivity import Quality, Sensitivity
 from tests.engine_values import a_job, a_model, a_policy, a_price, a_provider, a_snapshot
@@ -132,3 +135,53 @@ def test_fifty_rules_on_a_hundred_models_are_decided_in_a_few_milliseconds() -> 
     for _ in range(20):
         prepared.decide(a_job(language="de"))
     assert (time.process_time() - started) / 20 < 0.02
+
+
+def test_candidates_that_a_constraint_takes_for_alike_are_refused_alike() -> None:
+    """Every constraint on every candidate one by one, beside what the groups give; both over figures at the bounds."""
+    models = [
+        a_model(
+            f"m{n}",
+            tokens_per_o200k=factor,
+            context_tokens=context,
+            max_output_tokens=longest,
+            price=price,
+            quality=good,
+            languages=spoken,
+        )
+        for n, (factor, context, longest, price, good, spoken) in enumerate(
+            product(
+                (0.9, 1.2),
+                (2_000, 2_200),
+                (800, 900),
+                (None, a_price(9, 9), a_price(9, 10**9)),
+                (0.5, 0.8),
+                (("en",), ("*",)),
+            )
+        )
+    ]
+    places = product(("api", "self_hosted"), ("public", "confidential"), (("eu",), ("us",), ("local",)))
+    providers = [
+        a_provider(f"p{n}", *models[n::12], kind=kind, boundary=boundary, regions=regions)
+        for n, (kind, boundary, regions) in enumerate(places)
+    ]
+    policy = a_policy(self_hosted_from="confidential")
+    seats = lay_out(a_snapshot(*providers).catalog, policy)
+    jobs = [
+        a_job(
+            sensitivity=sensitivity,
+            residency=residency,
+            language=language,
+            quality=quality,
+            max_cost_usd_micros=money,
+        )
+        for sensitivity, residency, language, quality, money in product(
+            Sensitivity, ((), ("eu",)), ("en", "de"), Quality, (None, 20)
+        )
+    ]
+
+    for job in jobs:
+        asked = ask(job, policy)
+        found: list[list[Refusal]] = [[] for _ in seats]
+        screen(asked, screens(seats), found)
+        assert found == [[one for rule in RULES if (one := rule(asked, seat))] for seat in seats]

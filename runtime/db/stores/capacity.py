@@ -194,7 +194,9 @@ async def bury(connection: Connection, worker_ids: Sequence[str]) -> None:
     """Forgets workers that are known to be dead, and takes back their slots; the keeper finds their jobs."""
     if worker_ids:
         for table, column in (("slots", "worker_id"), ("workers", "id")):
-            await fetch(connection, f"delete from {table} where {column} = any(%s::uuid[])", (list(worker_ids),))
+            await fetch(
+                connection, f"delete from {table} where {column} = any(%s::uuid[])", (list(worker_ids),)
+            )
 
 
 _LOADS = """

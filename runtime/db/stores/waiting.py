@@ -30,9 +30,7 @@ limit %(most)s
 """
 
 
-async def claim(
-    connection: Connection, tenant_id: str, limits: Mapping[str, int], *, most: int
-) -> list[Row]:
+async def claim(connection: Connection, tenant_id: str, limits: Mapping[str, int], *, most: int) -> list[Row]:
     """Locks up to `most` waiting jobs of the given classes (and at most so many of each), most urgent first.
 
     Jobs that other routers hold are passed over. The locks end with the transaction.

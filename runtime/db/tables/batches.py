@@ -33,9 +33,7 @@ class RejectionRow(SQLModel, table=True):
     __tablename__ = "rejections"
 
     batch_id: str = Field(
-        sa_column=Column(
-            UUID(as_uuid=False), ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
-        )
+        sa_column=Column(UUID(as_uuid=False), ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
     )
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     tenant_id: str = Field(sa_column=columns.words())

@@ -40,9 +40,7 @@ class JobRow(SQLModel, table=True):
 
     id: str = Field(sa_column=columns.uuid_key())
     tenant_id: str = Field(sa_column=columns.words())
-    batch_id: str = Field(
-        sa_column=Column(UUID(as_uuid=False), ForeignKey("batches.id"), nullable=False)
-    )
+    batch_id: str = Field(sa_column=Column(UUID(as_uuid=False), ForeignKey("batches.id"), nullable=False))
     custom_id: str = Field(sa_column=columns.words())
     name: str = Field(sa_column=columns.words())
     document_digest: str = Field(sa_column=columns.words())

@@ -89,9 +89,7 @@ class ResultRow(SQLModel, table=True):
     output: dict[str, Any] = Field(sa_column=columns.json())
     checks: dict[str, Any] = Field(sa_column=columns.json())
     standing: str = Field(sa_column=columns.words())
-    mean_logprob: float | None = Field(
-        sa_column=Column(Double, nullable=True), default=None
-    )
+    mean_logprob: float | None = Field(sa_column=Column(Double, nullable=True), default=None)
     recorded_at: datetime = Field(sa_column=columns.written_at())
 
 
