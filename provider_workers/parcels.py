@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from runtime.db.session import Connection, Database, repeated
 from runtime.db.stores import capacity, documents, jobs
 from runtime.ids import NewId
+from runtime.limits import draw
 from runtime.settings import Settings
 from schemas.job import Job
 from schemas.lifecycle import JobState
@@ -63,9 +64,22 @@ class Parcels:
                 parcel_s=self._settings.parcel_s,
             )
             found = _together(await capacity.routed(connection, tenant, self._provider, most=length))
+            found = await self._within_limits(connection, gate, found)
             if not found:
                 return None
             return await self._hold(connection, gate, found)
+
+    async def _within_limits(
+        self, connection: Connection, gate: capacity.Gate, found: list[Job]
+    ) -> list[Job]:
+        """Those that the provider's requests and tokens a minute let go now. The rest waits in the table; the keeper
+        rings again."""
+        if not gate.is_limited or not found:
+            return found
+        drawn = draw(gate.requests, gate.tokens, [expected_tokens(job) for job in found])
+        if drawn.jobs:
+            await capacity.keep_buckets(connection, self._settings.tenant, self._provider, drawn)
+        return found[: drawn.jobs]
 
     async def _hold(self, connection: Connection, gate: capacity.Gate, found: list[Job]) -> Parcel:
         slot_id = self._ids()
@@ -100,6 +114,12 @@ class Parcels:
             connection, self._settings.tenant, [job.document_digest for job in serving]
         )
         return Parcel(slot_id, serving, texts, more=max(0, gate.backlog - len(serving)))
+
+
+def expected_tokens(job: Job) -> int:
+    """What a call is expected to use, in o200k tokens: prompt, document and answer."""
+    known = job.features
+    return known.tokens + known.prompt_tokens + known.expected_output_tokens if known else 0
 
 
 def _together(found: list[Job]) -> list[Job]:

@@ -203,7 +203,9 @@ class ProviderService:
         a restarted worker does not wait for their leases to end."""
         tenant, name = self.settings.tenant, self.provider.name
         async with self._database.transaction() as connection:
-            await capacity.register_provider(connection, tenant, name, self.provider.ceiling)
+            await capacity.register_provider(
+                connection, tenant, name, self.provider.ceiling, self.provider.limits
+            )
             beside = await capacity.workers_at(connection, tenant, name, socket.gethostname())
             await capacity.bury(
                 connection, [one for one, pid, started_s in beside if is_gone(pid, started_s)]

@@ -97,7 +97,9 @@ class Stage:
             policy = self.rules.policy
             await artifacts.keep(connection, tenant, "policy", f"{policy.policy} {policy.version}", policy)
             for provider in self.rules.catalog.providers:
-                await capacity.register_provider(connection, tenant, provider.name, provider.ceiling)
+                await capacity.register_provider(
+                    connection, tenant, provider.name, provider.ceiling, provider.limits
+                )
 
     async def route(self) -> tuple[int, dict[str, int]]:
         """Decides one chunk. Returns how many jobs it looked at, and how many it bound to each provider."""

@@ -63,6 +63,14 @@ class DataTerms(_Fact):
     checked: date
 
 
+class Limits(_Fact):
+    """What the provider allows in a minute, over all workers and hosts; none where it is not given."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1, le=10**9)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    """Input and expected output together, in o200k tokens."""
+
+
 class LatencyPrior(_Fact):
     """What a call takes before there are observations."""
 
@@ -126,6 +134,7 @@ class CatalogProvider(_Fact):
     data_terms: DataTerms
     ceiling: int = Field(ge=1, le=10_000)
     """Calls in flight, over all workers, that are never exceeded."""
+    limits: Limits = Limits()
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
     """For one call, from connecting to the last byte."""
     models: tuple[CatalogModel, ...] = Field(min_length=1)

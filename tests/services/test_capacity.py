@@ -9,6 +9,7 @@ import pytest
 from provider_workers.parcels import Parcel, Parcels
 from runtime.db.stores import capacity, upkeep
 from runtime.ids import new_id
+from schemas.catalog import Limits
 from schemas.lifecycle import JobState
 from tests.invariants import check_invariants
 from tests.yard import TENANT, Yard, contract, yard
@@ -271,3 +272,24 @@ async def test_a_worker_that_leaves_is_not_counted(database_url: str) -> None:
             (row,) = await capacity.loads(connection, TENANT)
 
         assert row["workers"] == 0
+
+
+@pytest.mark.asyncio
+async def test_requests_a_minute_hold_over_all_workers_and_flow_again_with_time(database_url: str) -> None:
+    """120 a minute: six at once, whoever claims; after a second, nearly two more."""
+    async with yard(database_url) as here:
+        async with here.database.transaction() as connection:
+            await capacity.register_provider(connection, TENANT, "alpha", 64, Limits(requests_per_minute=120))
+        await here.routed(40)
+
+        async def claimed() -> int:
+            parcels = Parcels(here.database, here.settings, provider="alpha", worker_id=new_id(), ids=new_id)
+            found = [await parcels.take(None) for _ in range(20)]
+            return sum(len(parcel.jobs) for parcel in found if parcel)
+
+        first, second = await claimed(), await claimed()
+        await here.do("update providers set drawn_at = drawn_at - interval '1.5 seconds'")
+        third = await claimed()
+
+        assert (first, second) == (6, 0)
+        assert 2 <= third <= 4

@@ -12,7 +12,11 @@ from datetime import datetime
 
 from runtime.db.session import Connection, Row, fetch
 from runtime.db.stores.jobs import COLUMNS, job_of
+from runtime.limits import Bucket, Drawn
+from schemas.catalog import Limits
 from schemas.job import Job
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,24 @@ class Gate:
     closed: bool
     """Paused or resting."""
     now: datetime
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    requests_left: float = 0.0
+    tokens_left: float = 0.0
+    undrawn_s: float | None = None
+    """Seconds since the buckets were last drawn from; None: never."""
+
+    @property
+    def requests(self) -> Bucket:
+        return Bucket(self.requests_per_minute, self.requests_left).refilled(self.undrawn_s)
+
+    @property
+    def tokens(self) -> Bucket:
+        return Bucket(self.tokens_per_minute, self.tokens_left).refilled(self.undrawn_s)
+
+    @property
+    def is_limited(self) -> bool:
+        return self.requests_per_minute is not None or self.tokens_per_minute is not None
 
     @property
     def has_room(self) -> bool:
@@ -35,6 +57,8 @@ class Gate:
 
 _GATE = """
 select p.ceiling, p.paused or coalesce(p.rests_until > now(), false) as closed, clock_timestamp() as now,
+    p.requests_per_minute, p.tokens_per_minute, p.requests_left, p.tokens_left,
+    extract(epoch from clock_timestamp() - p.drawn_at)::float8 as undrawn_s,
     (select count(*) from slots s where s.tenant_id = p.tenant_id and s.provider = p.name) as held,
     (select count(*) from (
         select 1 from jobs j where j.state = 'routed' and j.provider = p.name and j.tenant_id = p.tenant_id
@@ -54,6 +78,16 @@ async def gate(connection: Connection, tenant_id: str, provider: str, *, most: i
     )
     rows = await fetch(connection, _GATE, asked)
     return Gate(**rows[0]) if rows else None
+
+
+async def keep_buckets(connection: Connection, tenant_id: str, provider: str, left: Drawn) -> None:
+    """What is left after a draw; the provider's row must be locked by `gate`."""
+    await fetch(
+        connection,
+        "update providers set requests_left = %s, tokens_left = %s, drawn_at = clock_timestamp()"
+        " where tenant_id = %s and name = %s",
+        (left.requests.left, left.tokens.left, tenant_id, provider),
+    )
 
 
 async def take_slot(
@@ -98,14 +132,18 @@ async def renew(connection: Connection, slot_ids: Sequence[str], *, lease_s: flo
     return frozenset(row["id"] for row in rows)
 
 
-async def register_provider(connection: Connection, tenant_id: str, name: str, ceiling: int) -> None:
-    """The catalog's ceiling becomes the gate's, unless the provider is there already with the same."""
+async def register_provider(
+    connection: Connection, tenant_id: str, name: str, ceiling: int, limits: Limits = NO_LIMITS
+) -> None:
+    """The catalog's ceiling and limits become the gate's, unless the provider is there already with the same."""
     await fetch(
         connection,
-        "insert into providers (tenant_id, name, ceiling) values (%s, %s, %s)"
-        " on conflict (tenant_id, name) do update set ceiling = excluded.ceiling, updated_at = now()"
-        " where providers.ceiling <> excluded.ceiling",
-        (tenant_id, name, ceiling),
+        "insert into providers as p (tenant_id, name, ceiling, requests_per_minute, tokens_per_minute)"
+        " values (%s, %s, %s, %s, %s) on conflict (tenant_id, name) do update set ceiling = excluded.ceiling,"
+        " requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute,"
+        " updated_at = now() where (p.ceiling, p.requests_per_minute, p.tokens_per_minute) is distinct from"
+        " (excluded.ceiling, excluded.requests_per_minute, excluded.tokens_per_minute)",
+        (tenant_id, name, ceiling, limits.requests_per_minute, limits.tokens_per_minute),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, text
+from sqlalchemy import Column, Double, Index, text
 from sqlmodel import Field, SQLModel
 
 from runtime.db import columns
@@ -18,6 +18,12 @@ class ProviderRow(SQLModel, table=True):
     tenant_id: str = Field(sa_column=columns.key())
     name: str = Field(sa_column=columns.key())
     ceiling: int = Field(sa_column=columns.number())
+    requests_per_minute: int | None = Field(sa_column=columns.big_number(nullable=True))
+    tokens_per_minute: int | None = Field(sa_column=columns.big_number(nullable=True))
+    requests_left: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
+    tokens_left: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
+    drawn_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    """When the two buckets of `runtime.limits` were last drawn from; never: they are full."""
     paused: bool = Field(sa_column=columns.yes_no(server_default=text("false")))
     rests_until: datetime | None = Field(sa_column=columns.instant(nullable=True))
     """No claim before: it said so (429), or failed many times in a row."""
