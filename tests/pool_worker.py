@@ -26,6 +26,7 @@ class Recorder:
 
     async def start(self, room: Room) -> None:
         self._room, self._redis = room, make_redis(self._url)
+        self._one_at_a_time = asyncio.Lock()
         await self._tell()
 
     async def answer(self) -> None:
@@ -59,7 +60,9 @@ class Recorder:
             raise RuntimeError("a bug in a service")
 
     async def _tell(self) -> None:
-        await self._redis.hset("seen", mapping=self.seen)  # type: ignore[misc]
+        """One after another: of two at once, the older could arrive last and stay."""
+        async with self._one_at_a_time:
+            await self._redis.hset("seen", mapping=self.seen)  # type: ignore[misc]
 
 
 def main() -> int:

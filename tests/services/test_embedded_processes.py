@@ -169,8 +169,18 @@ def test_the_next_yard_stops_what_was_left_when_the_watchman_died_too(home: Home
         assert yard.children == []
 
 
-def test_this_suite_leaves_no_process_behind() -> None:
-    mine = [
-        child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE
-    ]
-    assert [child.name() for child in mine if child.name() in {"postgres", "valkey-server", "sleep"}] == []
+def test_this_suite_leaves_no_process_behind(before: frozenset[int]) -> None:
+    left = [child for child in _living() if child.pid not in before]
+
+    assert [child.name() for child in left if child.name() in {"postgres", "valkey-server", "sleep"}] == []
+
+
+def _living() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before() -> frozenset[int]:
+    """What other tests of this process keep running, such as the servers that the whole suite shares."""
+    return frozenset(child.pid for child in _living())
