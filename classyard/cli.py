@@ -30,6 +30,21 @@ policy = typer.Typer(help="Look at routing policies.", no_args_is_help=True)
 app.add_typer(policy, name="policy")
 
 
+# What `submit` and `quote` take.
+Paths = Annotated[list[Path], typer.Argument(help="Folders, files, .zip of text files, .jsonl or .csv.")]
+ReviewName = Annotated[str, typer.Option(help="What to review them for, such as contract-clauses.")]
+SensitivityLevel = Annotated[
+    str | None, typer.Option(help="public, internal (default), confidential or restricted.")
+]
+Regions = Annotated[
+    list[str] | None, typer.Option(help="Region in which they may be processed; may be given again.")
+]
+Deadline = Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")]
+MaxCost = Annotated[str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")]
+QualityLevel = Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")]
+LaneName = Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")]
+
+
 def main() -> None:
     try:
         code = app(standalone_mode=False)  # in this mode the code of `typer.Exit` is returned, not raised
@@ -140,20 +155,14 @@ def run_flower(
 
 @app.command()
 def submit(
-    paths: Annotated[list[Path], typer.Argument(help="Folders, files, .zip of text files, .jsonl or .csv.")],
-    review: Annotated[str, typer.Option(help="What to review them for, such as contract-clauses.")],
-    sensitivity: Annotated[
-        str | None, typer.Option(help="public, internal (default), confidential or restricted.")
-    ] = None,
-    residency: Annotated[
-        list[str] | None, typer.Option(help="Region in which they may be processed; may be given again.")
-    ] = None,
-    deadline: Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")] = None,
-    max_cost: Annotated[
-        str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")
-    ] = None,
-    quality: Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")] = None,
-    priority: Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")] = None,
+    paths: Paths,
+    review: ReviewName,
+    sensitivity: SensitivityLevel = None,
+    residency: Regions = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    quality: QualityLevel = None,
+    priority: LaneName = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Watch until all are final; the exit code tells.")
     ] = False,
@@ -251,20 +260,14 @@ def doctor() -> None:
 
 @app.command()
 def quote(
-    paths: Annotated[list[Path], typer.Argument(help="Folders, files, .zip of text files, .jsonl or .csv.")],
-    review: Annotated[str, typer.Option(help="What to review them for, such as contract-clauses.")],
-    sensitivity: Annotated[
-        str | None, typer.Option(help="public, internal (default), confidential or restricted.")
-    ] = None,
-    residency: Annotated[
-        list[str] | None, typer.Option(help="Region in which they may be processed; may be given again.")
-    ] = None,
-    deadline: Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")] = None,
-    max_cost: Annotated[
-        str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")
-    ] = None,
-    quality: Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")] = None,
-    priority: Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")] = None,
+    paths: Paths,
+    review: ReviewName,
+    sensitivity: SensitivityLevel = None,
+    residency: Regions = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    quality: QualityLevel = None,
+    priority: LaneName = None,
 ) -> None:
     """Say what a submission would cost and when it would be done. Nothing is sent, nothing is written."""
     from classyard.commands.quote import quote as reckon
