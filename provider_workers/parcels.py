@@ -131,7 +131,10 @@ def _together(found: list[Job]) -> list[Job]:
 def given_back(job: Job) -> Job:
     """A job of a parcel that was not started, as it goes back to its provider's queue."""
     return job.moved(
-        JobState.ROUTED, slot_id=None, reason_code="given_back", reason="Its worker stopped before its turn."
+        JobState.ROUTED,
+        slot_id=None,
+        reason_code="given_back",
+        reason="Its slot stopped before its turn: the worker ends, or the provider rests.",
     )
 
 

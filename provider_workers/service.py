@@ -125,8 +125,8 @@ class ProviderService:
                 done = await self._serve_one(left[0], parcel, server)
                 commits.append(self._writer.write(done.finished if isinstance(done, Served) else done))
                 left.pop(0)  # handed in: whatever happens now, it is not ours to give back
-                if isinstance(done, Served):
-                    await self._after(done, handed_on)
+                if isinstance(done, Served) and await self._rests_after(done, handed_on):
+                    break  # the rest of the parcel would only hear the same
         finally:
             await asyncio.shield(self._settle(parcel, left, commits, handed_on))
 
@@ -145,16 +145,18 @@ class ProviderService:
             )
             return Finished(before=job, after=after)
 
-    async def _after(self, served: Served, handed_on: set[str]) -> None:
+    async def _rests_after(self, served: Served, handed_on: set[str]) -> bool:
+        """Keeps what the call says of the provider, and returns whether that rests now."""
         outage = is_outage(served.ending)
         self.seen.saw(served.latency_ms, outage=outage, ended_s=ticks())
         job, rest_s = served.next.job, rest_after_outages(self.seen.outages_in_a_row)
+        if job.provider and job.provider != self.provider.name:
+            handed_on.add(job.provider)
         if outage and rest_s:
             await self._rest(rest_s, f"{self.seen.outages_in_a_row} calls in a row failed.")
         if served.next.rest:
             await self._rest(served.next.rest.seconds, served.next.rest.reason)
-        if job.provider and job.provider != self.provider.name:
-            handed_on.add(job.provider)
+        return bool(served.next.rest or (outage and rest_s))
 
     async def _settle(
         self, parcel: Parcel, left: list[Job], commits: list[asyncio.Future[bool]], handed_on: set[str]

@@ -246,6 +246,21 @@ async def test_a_429_waits_as_told_and_rests_the_provider_for_all_workers(
         assert await yards.calls() == 1
 
 
+@pytest.mark.asyncio
+async def test_a_provider_that_rests_hears_no_more_of_the_parcel(database_url: str, redis_url: str) -> None:
+    """The first 429 of a parcel ends it; the jobs behind it go back untouched, and none is lost."""
+    async with serving(database_url, redis_url, alpha="instant:rate_429=1,retry_after_s=20") as yards:
+        service = await yards.worker(ceiling=1)
+        await yards.here.routed(32)
+
+        await service.answer()
+
+        found = await yards.here.jobs()
+        assert await yards.calls() == 1
+        assert {job.state for job in found} == {JobState.ROUTED}
+        assert sum(job.reason_code == "given_back" for job in found) == 15
+
+
 # -- keys
 
 
@@ -390,7 +405,8 @@ async def test_a_rest_that_cannot_be_written_down_loses_nothing(
         await service.answer()
 
         assert await yards.here.states() == {"routed": 4}
-        assert sorted(job.reason_code for job in await yards.here.jobs()) == ["", "", "rate", "rate"]
+        codes = sorted(job.reason_code for job in await yards.here.jobs())
+        assert codes == ["", "", "given_back", "rate"]
         assert {job.interruptions for job in await yards.here.jobs()} == {0}
 
 
