@@ -29,7 +29,8 @@ MOST_BYTES = 1_000_000
 MOST_LINES = 400
 
 ADDRESSES = re.compile(
-    r"(?<!emit-)index-url|\bfind-links\b|pypi\.org/simple|files\.pythonhosted\.org", re.IGNORECASE
+    r"(?<!emit-)index-url|\bfind-links\b|https?://\S+/simple\b|https?://\S+/packages/\S+\.(whl|tar\.gz)",
+    re.IGNORECASE,
 )
 """Where packages come from is for each machine to say, and not for the project."""
 
