@@ -36,7 +36,6 @@ class RouterService:
 
     async def start(self, room: Room) -> None:
         self._room = room
-        self._one_at_a_time = asyncio.Lock()  # also where somebody grew the pool
         self._database = Database(self.settings.database_url)
         await self._database.open()
         self._bells: Doorbells = RedisDoorbells(make_redis(self.settings.redis_url), self.metrics)
@@ -52,10 +51,6 @@ class RouterService:
         logger().info("router.ready", policy=self.rules.policy.policy, metrics=self._address)
 
     async def answer(self) -> None:
-        async with self._one_at_a_time:
-            await self._decide()
-
-    async def _decide(self) -> None:
         for _ in range(MOST_CHUNKS):
             if self._room.should_yield():
                 return

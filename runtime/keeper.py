@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from runtime.db.session import Connection, Database, clock, fetch, repeated
-from runtime.db.stores import batches, capacity, jobs, upkeep, waiting
+from runtime.db.stores import batches, capacity, jobs, upkeep, views, waiting
 from runtime.db.stores.capacity import Heartbeat
 from runtime.doorbells import Doorbells
 from runtime.ids import new_id
@@ -141,7 +141,7 @@ class Keeper:
         async with self.database.transaction() as connection:
             ready = await upkeep.claimable(connection, tenant)
             waits = await waiting.count_waiting(connection, tenant, most=1_000)
-            open_jobs = await upkeep.open_states(connection, tenant)
+            open_jobs = await views.open_states(connection, tenant)
         for state in JobState:
             if state not in FINAL:
                 self.metrics.jobs.labels(state.value).set(open_jobs.get(state.value, 0))

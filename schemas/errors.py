@@ -3,8 +3,7 @@
     ClassyardError
     ├── CallerMistake            the submitter can mend it; never retried; exit code 2
     │   ├── BadInput             a file, a line or a field is not what it should be
-    │   ├── UnknownName          a review, batch, job or provider that does not exist
-    │   └── Conflict             the same key was used for other content
+    │   └── UnknownName          a review, batch, job or provider that does not exist
     ├── ConfigurationError       the operator can mend it; the role refuses to start
     │   ├── BadConfiguration     a catalog, policy or review file is wrong: file, line, field
     │   ├── MissingKey           a provider's credential reference leads nowhere
@@ -14,8 +13,7 @@
     │   ├── ServiceUnreachable   the database or the broker does not answer
     │   └── NoSpaceLeft          a disk is full
     └── InternalError            our bug; reported, never hidden
-        ├── IllegalTransition    a job was asked to take an edge that the lifecycle does not have
-        └── Fenced               a stale holder of a lease tried to write; the write touched nothing
+        └── IllegalTransition    a job was asked to take an edge that the lifecycle does not have
 
 What a provider does wrong is not an exception but a value: `schemas.attempt.Fault`.
 Every message is a sentence that a person can act on, and never carries document text or a key.
@@ -47,10 +45,6 @@ class BadInput(CallerMistake):
 
 
 class UnknownName(CallerMistake):
-    pass
-
-
-class Conflict(CallerMistake):
     pass
 
 
@@ -93,8 +87,4 @@ class InternalError(ClassyardError):
 
 
 class IllegalTransition(InternalError):
-    pass
-
-
-class Fenced(InternalError):
     pass

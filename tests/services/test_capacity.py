@@ -94,7 +94,7 @@ async def test_a_lowered_ceiling_lets_nobody_in_until_enough_have_left(database_
         assert second is not None
 
         async with here.database.transaction() as connection:
-            await capacity.set_ceiling(connection, TENANT, "alpha", 1)
+            await capacity.register_provider(connection, TENANT, "alpha", 1)
             await capacity.release(connection, [first.slot_id])
         assert await parcels.take(None) is None
 

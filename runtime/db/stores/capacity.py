@@ -147,14 +147,6 @@ async def register_provider(
     )
 
 
-async def set_ceiling(connection: Connection, tenant_id: str, name: str, ceiling: int) -> None:
-    await fetch(
-        connection,
-        "update providers set ceiling = %s, updated_at = now() where tenant_id = %s and name = %s",
-        (ceiling, tenant_id, name),
-    )
-
-
 async def rest(connection: Connection, tenant_id: str, name: str, *, seconds: float, reason: str) -> None:
     """No claim at this provider for so long, over all workers; a longer rest stays."""
     await fetch(

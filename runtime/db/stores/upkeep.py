@@ -90,17 +90,6 @@ async def claimable(connection: Connection, tenant_id: str, *, most: int = 2_000
     return {row["name"]: min(row["ready"], row["ceiling"]) for row in rows}
 
 
-async def open_states(connection: Connection, tenant_id: str) -> dict[str, int]:
-    """Jobs that are not final, by state."""
-    rows = await fetch(
-        connection,
-        "select state, count(*) as jobs from jobs where tenant_id = %s"
-        " and state in ('accepted', 'held', 'routed', 'serving', 'in_review') group by state",
-        (tenant_id,),
-    )
-    return {row["state"]: row["jobs"] for row in rows}
-
-
 async def forget_workers(connection: Connection, tenant_id: str, *, silent_s: float = 300.0) -> None:
     await fetch(
         connection,

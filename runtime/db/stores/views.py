@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import orjson
 
@@ -198,15 +197,6 @@ async def workers(connection: Connection, tenant_id: str, *, fresh_s: float = 15
         " where tenant_id = %s and seen_at > now() - make_interval(secs => %s) order by role, provider, pid",
         (tenant_id, fresh_s),
     )
-
-
-async def totals(connection: Connection) -> dict[str, Any]:
-    rows = await fetch(
-        connection,
-        "select state, count(*) as jobs from jobs where state in"
-        " ('accepted', 'held', 'routed', 'serving', 'in_review') group by state",
-    )
-    return {row["state"]: row["jobs"] for row in rows}
 
 
 async def open_states(connection: Connection, tenant_id: str) -> dict[str, int]:
