@@ -19,7 +19,7 @@ from schemas.catalog import Catalog
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy
 from schemas.sensitivity import Quality, Sensitivity
-from schemas.snapshot import Assigned, ProviderLoad, ProviderSnapshot, ProviderStatus
+from schemas.snapshot import Assigned, Health, ProviderLoad, ProviderSnapshot, ProviderStatus, RungPromise
 
 BROKEN = (ValueError, KeyError, TypeError, AttributeError)
 """What comes of values that are not what they should be."""
@@ -134,10 +134,19 @@ def features_of(body: bytes) -> JobFeatures:
 
 def snapshot_of(facts: Mapping[str, Any], catalog: Catalog) -> ProviderSnapshot:
     """The inverse of `ProviderSnapshot.facts`."""
-    loads = tuple(
-        ProviderLoad(**{**load, "status": ProviderStatus(load["status"])}) for load in facts["loads"]
+    promises = tuple(RungPromise(**each) for each in facts.get("promises", ()))
+    return ProviderSnapshot(
+        catalog,
+        facts["catalog"],
+        tuple(_load_of(load) for load in facts["loads"]),
+        datetime.fromisoformat(facts["taken_at"]),
+        promises,
     )
-    return ProviderSnapshot(catalog, facts["catalog"], loads, datetime.fromisoformat(facts["taken_at"]))
+
+
+def _load_of(found: Mapping[str, Any]) -> ProviderLoad:
+    health = Health(found.get("health", Health.WELL))
+    return ProviderLoad(**{**found, "status": ProviderStatus(found["status"]), "health": health})
 
 
 def assigned_of(found: Mapping[str, Any]) -> dict[str, Assigned]:

@@ -1,29 +1,55 @@
 """Canonical bytes of a value, and their digest: the same value gives the same bytes, always.
 
 Rules: UTF-8 JSON, keys sorted (fields of dataclasses too), no spaces, integers for money and counts, times as
-RFC 3339 in UTC, whatever zone they were told in.
+RFC 3339 in UTC, whatever zone they were told in. A field that came `later` is left out while it is at its default, so
+that what was written before there was such a field still gives the bytes that it gave then.
 What is signed, chained or compared is these bytes as stored, never JSON that was parsed and written again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel
+
+T = TypeVar("T")
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 """orjson by itself writes a dataclass in the order of its fields, and a time in the zone that it was told in."""
 
 
+LATER = "later"
+
+
+def later(default: T) -> T:
+    """A field of a dataclass that its first version did not have; not written while it is at its default.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Trunk:
+    ...     rings: int
+    ...     moss: bool = later(False)
+    >>> canonical(Trunk(3)), canonical(Trunk(3, moss=True))
+    (b'{"rings":3}', b'{"moss":true,"rings":3}')
+    """
+    made: T = field(default=default, metadata={LATER: True})
+    return made
+
+
 def _plain(value: Any) -> Any:
     kind: type[Any] = type(value)
     if is_dataclass(kind):
-        return {name: getattr(value, name) for name in _fields(kind)}
+        named, came_later = _fields(kind)
+        found = {name: getattr(value, name) for name in named}
+        for name, default in came_later:
+            if found[name] == default:
+                del found[name]
+        return found
     if isinstance(value, datetime):
         return _instant(value)
     if isinstance(value, date):
@@ -38,8 +64,11 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _fields(kind: type[Any]) -> tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]:
+    """All names; and of those that came later, the value at which the field is left out."""
+    named = fields(kind)
+    later_ones = tuple((each.name, each.default) for each in named if each.metadata.get(LATER))
+    return tuple(each.name for each in named), later_ones
 
 
 def _instant(value: datetime) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from schemas.canonical import later
 
 
 class Outcome(StrEnum):
@@ -38,6 +42,9 @@ class Estimate:
     """Waiting before the call, given what is bound there now."""
     quality: float
     """0..1."""
+    shadow_usd_micros: int = later(0)
+    """What the time of its slot is worth to other work, where the policy's objective is joint; scored as cost, never
+    charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +72,30 @@ class Candidate:
     score: Score | None = None
 
 
+class StepRole(StrEnum):
+    CHOICE = "choice"
+    """The best candidate, and after it those that take its place when it fails."""
+    RUNG = "rung"
+    """Of a ladder: the next one is asked where the evidence on its answer is too weak."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rung of a plan."""
+    """One call, or several tries of it, in the order of a plan."""
 
     provider: str
     model: str
     worst_cost_usd_micros: int
+    role: StepRole = later(StepRole.CHOICE)
+    keep_from: int | None = later(None)
+    """Of a rung: the evidence on its answer, in millionths, from which that may stand. None: sound is enough."""
+    sample: int = later(1)
+    """Of a rung: 2, 3, … ask the same model again, not to be answered by the same words."""
+
+
+def step_of(found: Mapping[str, Any]) -> Step:
+    """From what is stored; a step of before there were roles is a choice."""
+    return Step(**{**found, "role": StepRole(found.get("role", StepRole.CHOICE))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +113,10 @@ class Decision:
     policy_digest: str
     snapshot_digest: str
     """Of the snapshot as it was decided on, with what the chunk had already assigned."""
+    ladder: str = later("")
+    """The ladder of the policy that the plan follows; empty: none."""
+    explores: bool = later(False)
+    """Whether the whole ladder is walked whatever the evidence, so that outcomes can be labelled."""
 
     @property
     def chosen(self) -> Step | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.canonical import later
 from schemas.sensitivity import Quality, Sensitivity
 
 
@@ -31,3 +32,9 @@ class JobFeatures:
     """What is left of the job's ceiling."""
     closed_by: tuple[str, ...] = ()
     """What could not be extracted; each entry raised the class to the most careful one."""
+    draw: int = later(0)
+    """0..999,999, from the job's id: decides which jobs explore, the same ones whenever they are decided."""
+    budget_left_usd_micros: int | None = later(None)
+    """What the tightest of the budgets over this job still allows, reservations taken off; None: no budget."""
+    budget: str = later("")
+    """Which one that is, as a person would say it: `batch`, `tenant`, `day 2026-11-28`."""

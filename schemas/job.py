@@ -73,6 +73,10 @@ class Job:
     reason: str = ""
     """Why it is where it is, as a sentence; final states that are not a success always have one."""
     cost_usd_micros: int = 0
+    work_ms: int = 0
+    """What its next call is expected to take where it is bound, at the catalog's own speed; 0 where it is not bound."""
+    reserved_usd_micros: int = 0
+    """Taken from its budgets for the call that is under way, and settled with what that cost."""
     audit_head: bytes = field(default=GENESIS, repr=False)
 
     def moved(self, to: JobState, **changes: Any) -> Job:

@@ -9,28 +9,25 @@ Conditions are expressions (`schemas.expressions`); a policy that exists is one 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 
+from schemas.budget import Budgets
 from schemas.catalog import Name
-from schemas.expressions import compiled
+from schemas.ladder import FallbackClass, Ladder
+from schemas.part import Condition, JobCondition, Part, Sentence
 from schemas.sensitivity import Quality, Sensitivity
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Weights(_Part):
+class Weights(Part):
     """Relative importance; only their proportions count."""
 
     cost: float = Field(default=0.35, ge=0, le=1_000)
@@ -45,7 +42,7 @@ class Weights(_Part):
         return self
 
 
-class Scale(_Part):
+class Scale(Part):
     """A raw figure becomes 1.0 at `best` or better, 0.0 at `worst` or worse, and falls linearly between."""
 
     best: float
@@ -62,7 +59,7 @@ class Scale(_Part):
         return min(1.0, max(0.0, share))
 
 
-class Scales(_Part):
+class Scales(Part):
     cost_usd_micros: Scale = Scale(best=0, worst=50_000)
     latency_ms: Scale = Scale(best=500, worst=60_000)
     quality: Scale = Scale(best=1.0, worst=0.0)
@@ -80,7 +77,7 @@ class Scales(_Part):
         return self
 
 
-class PlanLimits(_Part):
+class PlanLimits(Part):
     max_steps: int = Field(default=3, ge=1, le=8)
     """First choice and fallbacks together."""
     attempts_per_step: int = Field(default=2, ge=1, le=10)
@@ -91,7 +88,7 @@ class PlanLimits(_Part):
     to slow down, which cost nothing, may go beyond."""
 
 
-class BindLate(_Part):
+class BindLate(Part):
     """How much work a provider's queue may hold. The rest waits unbound, so that later decisions use later loads."""
 
     seconds: int = Field(default=30, ge=1, le=3600)
@@ -101,22 +98,22 @@ class BindLate(_Part):
 RESERVED = frozenset(
     {"boundary", "self_hosted", "residency", "training", "providers", "unpriced", "no_key", "context"}
     | {"output_length", "json_schema", "language", "modality", "quality", "cost_ceiling", "deadline", "tier"}
-    | {"paused", "down", "no_worker", "full", "unavailable", "no_candidate", "best", "only"}
+    | {
+        "budget",
+        "paused",
+        "drained",
+        "down",
+        "no_worker",
+        "full",
+        "slow",
+        "failing",
+        "unavailable",
+        "no_candidate",
+        "best",
+        "only",
+    }
 )
 """What decisions call the engine's own constraints and reasons: no rule of a policy may be named so."""
-
-
-def _condition(text: str) -> str:
-    compiled(text)
-    return text
-
-
-def _of_jobs(text: str) -> str:
-    """A condition that chooses among jobs, and looks at nothing else."""
-    others = sorted(name for name in compiled(text).names if not name.startswith("job."))
-    if others:
-        raise ValueError(f"a tier is chosen by the job alone; {others[0]!r} is not of the job")
-    return text
 
 
 def _own_name(name: str) -> str:
@@ -125,13 +122,7 @@ def _own_name(name: str) -> str:
     return name
 
 
-def _told(sentence: str) -> str:
-    if not sentence.endswith(".") or "\n" in sentence:
-        raise ValueError("must be one sentence, on one line, that ends with a full stop")
-    return sentence
-
-
-class Rule(_Part):
+class Rule(Part):
     """What is never done: a candidate of which `forbid` is true is refused, whatever its score.
 
     Where it cannot be evaluated (a division by zero, a spent budget), it refuses too.
@@ -139,17 +130,17 @@ class Rule(_Part):
 
     rule: Annotated[Name, AfterValidator(_own_name)]
     """The word by which decisions, reports and `classyard explain` name it."""
-    forbid: Annotated[str, AfterValidator(_condition)]
+    forbid: Condition
     """A condition over `job.*`, `provider.*` and `model.*`."""
-    because: Annotated[str, AfterValidator(_told)] = Field(min_length=2, max_length=300)
+    because: Sentence = Field(min_length=2, max_length=300)
     """The sentence that a refused document is listed with, as it stands here."""
 
 
-class Tier(_Part):
+class Tier(Part):
     """How documents of one kind are weighed instead; what it leaves out is as in the rest of the policy."""
 
     tier: Name
-    when: Annotated[str, AfterValidator(_of_jobs)]
+    when: JobCondition
     """A condition over `job.*`. The first tier whose condition is true applies, and only that one."""
     weights: Weights | None = None
     quality_floor: float | None = Field(default=None, ge=0, le=1)
@@ -160,13 +151,22 @@ class Tier(_Part):
     """First choice and fallbacks together. How often one model is called is the same in every tier."""
 
 
-class RoutingPolicy(_Part):
+class Objective(StrEnum):
+    EACH = "each"
+    """Every document gets what is best for it at the moment."""
+    JOINT = "joint"
+    """The time of scarce slots has a price, from a linear program over all that waits, and is weighed as cost."""
+
+
+class RoutingPolicy(Part):
     policy: Name
     version: int = Field(ge=1)
     description: str = ""
     weights: Weights = Weights()
     scales: Scales = Scales()
-    quality_floors: dict[Quality, float] = {Quality.DRAFT: 0.0, Quality.STANDARD: 0.0, Quality.HIGH: 0.75}
+    quality_floors: dict[Quality, float] = Field(
+        default={Quality.DRAFT: 0.0, Quality.STANDARD: 0.0, Quality.HIGH: 0.75}
+    )
     """The least quality prior that serves each level."""
     providers: tuple[Name, ...] = ()
     """Where given, no other provider is used."""
@@ -180,11 +180,26 @@ class RoutingPolicy(_Part):
     """What is never done, whatever the scores; their order does not matter."""
     tiers: tuple[Tier, ...] = Field(default=(), max_length=20)
     """Kinds of documents that are weighed differently; the first that applies."""
+    ladders: tuple[Ladder, ...] = Field(default=(), max_length=20)
+    """Kinds of documents for which cheap models are asked before strong ones; the first that applies."""
+    fallbacks: tuple[FallbackClass, ...] = Field(default=(), max_length=20)
+    """Which models may take the place of which when they fail. A model in no class may be replaced by any."""
+    exploration: float = Field(default=0.0, ge=0, le=1)
+    """The share of documents that walk their whole ladder whatever the evidence, so that outcomes can be labelled."""
+    budgets: Budgets = Budgets()
+    objective: Objective = Objective.EACH
 
     @model_validator(mode="after")
     def _told_apart(self) -> RoutingPolicy:
         _once("rule", (rule.rule for rule in self.rules))
         _once("tier", (tier.tier for tier in self.tiers))
+        _once("ladder", (ladder.ladder for ladder in self.ladders))
+        _once("fallback", (each.fallback for each in self.fallbacks))
+        known = {each.fallback for each in self.fallbacks}
+        for each in self.fallbacks:
+            unknown = [name for name in each.then if name not in known]
+            if unknown:
+                raise ValueError(f"the fallback {each.fallback!r} names {unknown[0]!r}, which is not there")
         for tier in self.tiers:
             others = [name for name in tier.providers if self.providers and name not in self.providers]
             if others:
@@ -192,10 +207,15 @@ class RoutingPolicy(_Part):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without rules and tiers it is written, and so digested, as it was before there were any."""
+    def _without_unsaid(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later it is written, and so digested, as it was before there was any of it."""
         written: dict[str, Any] = serialize(self)
-        return {name: value for name, value in written.items() if value or name not in {"rules", "tiers"}}
+        unsaid = [name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default]
+        return {name: value for name, value in written.items() if name not in unsaid}
+
+
+_LATER = ("rules", "tiers", "ladders", "fallbacks", "exploration", "budgets", "objective")
+"""Fields that are not written while they are at their default."""
 
 
 def _once(kind: str, names: Iterable[str]) -> None:

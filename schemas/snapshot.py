@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from schemas.canonical import later
 from schemas.catalog import Catalog
 
 
@@ -24,6 +25,14 @@ class ProviderStatus(StrEnum):
     """No worker has been heard of lately."""
     NO_KEY = "no_key"
     """Its workers cannot find its key."""
+
+
+class Health(StrEnum):
+    """What its calls say of a provider that is up, over all workers."""
+
+    WELL = "well"
+    SLOW = "slow"
+    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,20 @@ class ProviderLoad:
     """How many more jobs may be bound to it now."""
     job_ms_p50: int | None
     """What one job took lately, from call to answer; None before there are observations."""
+    in_flight_tokens: int = later(0)
+    waiting_work_ms: int = later(0)
+    """What the calls that wait there are expected to take, one after another, at the catalog's own speed."""
+    in_flight_work_ms: int = later(0)
+    """Likewise of those in slots, as if each had just begun."""
+    pace_millionths: int | None = later(None)
+    """What calls took there lately over what the catalog expects of calls of their size, in millionths: 3,000,000 is
+    three times as slow. None before there are observations."""
+    latency_ms_p95: int | None = later(None)
+    tokens_per_s: int | None = later(None)
+    """Tokens read and written in a second of one slot, lately."""
+    health: Health = later(Health.WELL)
+    shadow_usd_micros_per_s: int = later(0)
+    """What a second of one of its slots is worth to the work that waits, where the policy's objective is joint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +76,22 @@ class Assigned:
 
     jobs: int = 0
     tokens: int = 0
+    work_ms: int = later(0)
+    """What their calls are expected to take at the catalog's own speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RungPromise:
+    """What is known from labelled outcomes of one rung of a ladder."""
+
+    ladder: str
+    model: str
+    """`provider/model`."""
+    keep_from: int | None
+    """Evidence in millionths from which an answer may stand; None: no promise, and its answers go on."""
+    labels: int
+    sentence: str
+    """What is promised, or why nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +101,8 @@ class ProviderSnapshot:
     loads: tuple[ProviderLoad, ...]
     """One per provider of the catalog, by name."""
     taken_at: datetime
+    promises: tuple[RungPromise, ...] = later(())
+    """Of the rungs that the policy asks a promise of."""
 
     def load(self, provider: str) -> ProviderLoad | None:
         return next((load for load in self.loads if load.provider == provider), None)
@@ -72,7 +113,8 @@ class ProviderSnapshot:
 
     def facts(self) -> dict[str, Any]:
         """What is stored and digested: the loads and the instant; the catalog by its digest."""
-        return {"catalog": self.catalog_digest, "loads": self.loads, "taken_at": self.taken_at}
+        facts = {"catalog": self.catalog_digest, "loads": self.loads, "taken_at": self.taken_at}
+        return {**facts, "promises": self.promises} if self.promises else facts
 
 
 def _with(load: ProviderLoad, extra: Assigned | None) -> ProviderLoad:
@@ -82,5 +124,6 @@ def _with(load: ProviderLoad, extra: Assigned | None) -> ProviderLoad:
         load,
         waiting_jobs=load.waiting_jobs + extra.jobs,
         waiting_tokens=load.waiting_tokens + extra.tokens,
+        waiting_work_ms=load.waiting_work_ms + extra.work_ms,
         headroom_jobs=max(0, load.headroom_jobs - extra.jobs),
     )

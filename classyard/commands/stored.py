@@ -9,7 +9,7 @@ import orjson
 
 from schemas.audit import AuditEvent, first_flaw
 from schemas.canonical import digest
-from schemas.decision import Candidate, Decision, Estimate, Outcome, Refusal, Score, Step
+from schemas.decision import Candidate, Decision, Estimate, Outcome, Refusal, Score, step_of
 
 
 def decision_of(body: bytes) -> Decision:
@@ -23,7 +23,7 @@ def decision_of(body: bytes) -> Decision:
             **found,
             "outcome": Outcome(found["outcome"]),
             "candidates": tuple(_candidate(one) for one in found["candidates"]),
-            "plan": tuple(Step(**one) for one in found["plan"]),
+            "plan": tuple(step_of(one) for one in found["plan"]),
             "allowed": tuple(found["allowed"]),
         }
     )

@@ -15,8 +15,11 @@ import json
 import sys
 from typing import Any
 
-from schemas import policy
+from schemas import budget, ladder, policy
 from schemas.policy import RoutingPolicy
+
+_MODULES = (policy, ladder, budget)
+"""Where the parts of a policy are told."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -40,7 +43,8 @@ def policy_schema_text() -> str:
 def _told() -> dict[tuple[str, str], str]:
     """The string beneath each field, by class and field."""
     found = {}
-    for made in ast.parse(inspect.getsource(policy)).body:
+    classes = [made for module in _MODULES for made in ast.parse(inspect.getsource(module)).body]
+    for made in classes:
         if not isinstance(made, ast.ClassDef):
             continue
         for field, below in zip(made.body, made.body[1:], strict=False):

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.canonical import canonical, digest
+from schemas.decision import Step, step_of
 from schemas.policy import RoutingPolicy
 from schemas.sensitivity import Sensitivity
 
@@ -136,3 +137,11 @@ def test_a_digest_is_sha256_over_the_canonical_bytes() -> None:
 
 def test_a_digest_of_bytes_is_over_the_bytes_as_they_are() -> None:
     assert digest(b"{}") == digest({}) != digest("{}")
+
+
+def test_a_field_that_came_later_changes_no_bytes_until_it_is_used() -> None:
+    before = canonical({"provider": "a", "model": "b", "worst_cost_usd_micros": 1})
+
+    assert canonical(Step("a", "b", 1)) == before
+    assert canonical(Step("a", "b", 1, keep_from=0)) != before
+    assert step_of({"provider": "a", "model": "b", "worst_cost_usd_micros": 1}) == Step("a", "b", 1)

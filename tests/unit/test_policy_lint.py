@@ -116,7 +116,7 @@ def test_a_wrong_rule_is_told_with_line_column_and_what_may_be_meant(tmp_path: P
         "did you mean 'job.language'?",
         f"{path}, line 7: rules[1].rule: 'boundary' is a name of the engine's own; choose another",
         f"{path}, line 9: rules[1].because: must be one sentence, on one line, that ends with a full stop",
-        f"{path}, line 12: tiers[0].when: a tier is chosen by the job alone; 'model.quality' is not of the job",
+        f"{path}, line 12: tiers[0].when: chosen by the job alone; 'model.quality' is not of the job",
     ]
 
 

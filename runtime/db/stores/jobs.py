@@ -14,7 +14,7 @@ import orjson
 
 from runtime.db.session import Connection, Row, fetch
 from schemas.audit import AuditEvent, event
-from schemas.decision import Step
+from schemas.decision import step_of
 from schemas.features import JobFeatures
 from schemas.job import Job
 from schemas.lifecycle import JobState
@@ -27,7 +27,7 @@ COLUMNS = """
     j.sensitivity, j.residency, j.quality, j.lane, j.deadline_at, j.max_cost_usd_micros, j.state, j.version,
     j.lease_token, j.slot_id::text, j.route_class, j.features, j.provider, j.model, j.plan, j.step, j.attempts,
     j.step_attempts, j.interruptions, j.plans, j.not_before, j.reason_code, j.reason, j.cost_usd_micros,
-    j.audit_head
+    j.work_ms, j.reserved_usd_micros, j.audit_head
 """
 """For a select from `jobs j`, to be read by `job_of`."""
 
@@ -54,11 +54,12 @@ with asked as (
         %(slot_id)s::uuid[], %(route_class)s::text[], %(features)s::jsonb[], %(tokens)s::int[],
         %(provider)s::text[], %(model)s::text[], %(plan)s::jsonb[], %(step)s::int[], %(attempts)s::int[],
         %(step_attempts)s::int[], %(interruptions)s::int[], %(plans)s::int[], %(not_before)s::timestamptz[],
-        %(reason_code)s::text[], %(reason)s::text[], %(cost)s::bigint[], %(audit_head)s::bytea[],
+        %(reason_code)s::text[], %(reason)s::text[], %(cost)s::bigint[], %(work_ms)s::bigint[],
+        %(reserved)s::bigint[], %(audit_head)s::bytea[],
         %(tenant)s::text[], %(body)s::bytea[], %(prev_hash)s::bytea[]
     ) as t(id, version, token, state, lease_token, slot_id, route_class, features, tokens, provider, model, plan,
            step, attempts, step_attempts, interruptions, plans, not_before, reason_code, reason, cost,
-           audit_head, tenant, body, prev_hash)
+           work_ms, reserved, audit_head, tenant, body, prev_hash)
 ), moved as (
     update jobs j set
         state = a.state, version = j.version + 1, lease_token = a.lease_token, slot_id = a.slot_id,
@@ -66,7 +67,7 @@ with asked as (
         provider = a.provider, model = a.model, plan = a.plan, step = a.step, attempts = a.attempts,
         step_attempts = a.step_attempts, interruptions = a.interruptions, plans = a.plans,
         not_before = a.not_before, reason_code = a.reason_code, reason = a.reason, cost_usd_micros = a.cost,
-        audit_head = a.audit_head, updated_at = clock_timestamp()
+        work_ms = a.work_ms, reserved_usd_micros = a.reserved, audit_head = a.audit_head, updated_at = clock_timestamp()
     from asked a
     where j.id = a.id and j.tenant_id = a.tenant and j.version = a.version and j.lease_token = a.token
     returning j.id, j.version
@@ -122,6 +123,8 @@ def _moving(after: Sequence[Job], before: Sequence[Job]) -> dict[str, list[Any]]
         "reason_code": [job.reason_code for job in after],
         "reason": [job.reason for job in after],
         "cost": [job.cost_usd_micros for job in after],
+        "work_ms": [job.work_ms for job in after],
+        "reserved": [job.reserved_usd_micros for job in after],
         "audit_head": [job.audit_head for job in after],
     }
 
@@ -178,7 +181,7 @@ def job_of(row: Row) -> Job:
         route_class=row["route_class"],
         provider=row["provider"],
         model=row["model"],
-        plan=tuple(Step(**step) for step in row["plan"]),
+        plan=tuple(step_of(step) for step in row["plan"]),
         step=row["step"],
         attempts=row["attempts"],
         step_attempts=row["step_attempts"],
@@ -188,6 +191,8 @@ def job_of(row: Row) -> Job:
         reason_code=row["reason_code"],
         reason=row["reason"],
         cost_usd_micros=row["cost_usd_micros"],
+        work_ms=row["work_ms"],
+        reserved_usd_micros=row["reserved_usd_micros"],
         audit_head=bytes(row["audit_head"]),
     )
 

@@ -72,6 +72,8 @@ class JobRow(SQLModel, table=True):
     reason_code: str = Field(sa_column=columns.words(server_default=text("''")))
     reason: str = Field(sa_column=columns.words(server_default=text("''")))
     cost_usd_micros: int = Field(sa_column=columns.big_number(server_default=text("0")))
+    work_ms: int = Field(sa_column=columns.big_number(server_default=text("0")))
+    reserved_usd_micros: int = Field(sa_column=columns.big_number(server_default=text("0")))
     audit_head: bytes = Field(sa_column=columns.raw())
     created_at: datetime = Field(sa_column=columns.written_at())
     updated_at: datetime = Field(sa_column=columns.written_at())

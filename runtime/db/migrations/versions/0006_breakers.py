@@ -1,0 +1,16 @@
+"""Breakers, adaptive ceilings, and what operators ask of a provider."""
+
+from __future__ import annotations
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
