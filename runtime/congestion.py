@@ -7,7 +7,8 @@ A cut halves what was in flight. After it the number grows in a straight line to
 `RECOVERY_S`, and from there slowly, one call every few seconds, to see whether more is taken by now. Most of the time
 it stands between 90 and 100 % of what the provider takes. It is never below 1 and never above the ceiling.
 
-A burst of calls that began before the cut is one congestion, and cuts once.
+A congestion cuts once, however many calls meet it: a 429 of a call that began before the cut, that comes within
+`GUARD_S` of it, or while more calls are in flight than it leaves, says nothing new.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ RECOVERY_S = 6.0
 
 STEP_S = 5.0
 """Beyond the knee it grows by one call, or by a twentieth where that is more, in so many seconds."""
+
+
+GUARD_S = 1.0
+"""Claims go in one after another; a burst of them, and its 429s, take about so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,10 @@ def congested(
 ) -> Allowance:
     """After a 429. `in_flight`: calls over all workers when it came, itself among them; `lasted_s` as in
     `breaker.Outage`."""
-    if allowance.cut_at is not None and now - timedelta(seconds=lasted_s) < allowance.cut_at:
-        return allowance
-    level = max(1.0, float(min(in_flight, allowance.calls(ceiling, now))))
+    allowed = allowance.calls(ceiling, now)
+    if allowance.cut_at is not None:
+        known_s = max(GUARD_S, lasted_s)
+        if in_flight > allowed or now - timedelta(seconds=known_s) < allowance.cut_at:
+            return allowance
+    level = max(1.0, float(min(in_flight, allowed)))
     return Allowance(cut_at=now, cut_to=max(1.0, level * CUT), level=level)

@@ -14,7 +14,7 @@ from runtime.keeper import Keeper
 from schemas.lifecycle import JobState
 from schemas.policy import PlanLimits
 from tests.services.test_provider_service import Serving, serving
-from tests.yard import TENANT, a_catalog, fake_bells, until
+from tests.yard import TENANT, OpenRoom, a_catalog, fake_bells, until
 
 pytestmark = pytest.mark.services
 
@@ -243,20 +243,29 @@ async def test_the_load_settles_at_what_a_provider_takes_at_once(database_url: s
     """It takes four calls of 250 ms at once, and its ceiling says sixteen."""
     profile = "instant:base_ms=250,max_concurrency=4,tells_wait=0"
     async with serving(database_url, redis_url, alpha=profile) as yards:
-        worker = await yards.worker(ceiling=16)
-        await yards.here.routed(240)
-        begun = time.monotonic()
+        room = OpenRoom()
+        worker = await yards.worker(ceiling=16, room=room)
+        await yards.here.routed(300)
 
         async def slot() -> None:
-            while (await yards.here.states()).get("succeeded", 0) < 160:
+            while room.stop_after is None:
                 await worker.answer()
                 await asyncio.sleep(0.05)
 
-        await asyncio.gather(*(slot() for _ in range(16)))
+        slots = [asyncio.create_task(slot()) for _ in range(16)]
+        await until(lambda: _succeeded(yards, 40), within_s=30)
+        begun = time.monotonic()
+        await until(lambda: _succeeded(yards, 200), within_s=60)
         seconds = time.monotonic() - begun
+        room.stop_after = 0
+        await asyncio.gather(*slots)
 
         rows = await yards.here.database.rows("select outcome, count(*) as n from attempts group by 1")
         ends = {row["outcome"]: row["n"] for row in rows}
-        assert ends["rate"] <= 0.25 * ends["answered"]
+        assert ends["rate"] <= 0.2 * ends["answered"], "twelve of them at the first rush"
         assert (await breaker(yards)).allowed <= 8
-        assert seconds < 3 * 160 * 0.25 / 4, ends
+        assert 160 / seconds >= 0.8 * 4 / 0.25, f"{ends}; 160 in {seconds:.1f} s"
+
+
+async def _succeeded(yards: Serving, jobs: int) -> bool:
+    return (await yards.here.states()).get("succeeded", 0) >= jobs
