@@ -239,6 +239,43 @@ async def test_an_operator_s_ceiling_stands_until_it_is_given_back(database_url:
 
 
 @pytest.mark.asyncio
+async def test_a_provider_that_says_its_limit_is_used_up_is_left_alone_until_its_reset(
+    database_url: str, redis_url: str
+) -> None:
+    profile = "instant:requests_per_minute=60,burst_requests=3,tells_limits=1"
+    async with serving(database_url, redis_url, alpha=profile) as yards:
+        worker = await yards.worker(ceiling=1)
+        await yards.here.routed(8)
+
+        for _ in range(5):
+            await worker.answer()
+
+        (row,) = await yards.here.database.rows(
+            "select rest_reason, extract(epoch from rests_until - now())::float8 as rest_s from providers"
+        )
+        assert await yards.outcomes() == ["answered"] * 3, "the fourth would have been a 429"
+        assert 1 < row["rest_s"] <= 3
+        assert row["rest_reason"].startswith("alpha: it says that its limits are used up")
+
+
+@pytest.mark.asyncio
+async def test_a_refused_document_goes_elsewhere_and_fails_with_that_reason_where_all_refuse(
+    database_url: str, redis_url: str
+) -> None:
+    declines = "instant:rate_content_refused=1"
+    async with serving(database_url, redis_url, alpha=declines, beta=declines) as yards:
+        alpha, beta = await yards.worker("alpha"), await yards.worker("beta")
+        (job,) = await yards.here.routed(1, "alpha", "beta")
+
+        await alpha.answer()
+        assert (await yards.here.job(job.id)).provider == "beta"
+        await beta.answer()
+
+        found = await yards.here.job(job.id)
+        assert (found.state, found.reason_code) == (JobState.FAILED, "content_refused")
+
+
+@pytest.mark.asyncio
 async def test_the_load_settles_at_what_a_provider_takes_at_once(database_url: str, redis_url: str) -> None:
     """It takes four calls of 250 ms at once, and its ceiling says sixteen."""
     profile = "instant:base_ms=250,max_concurrency=4,tells_wait=0"

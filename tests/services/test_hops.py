@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from io import StringIO
+from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from classyard.commands.audit import tell
+from classyard.context import Context
+from classyard.embedded.home import Home
 from runtime.db.stores import hops, record
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from tests.invariants import check_invariants
-from tests.yard import TENANT, Yard, a_catalog, an_attempt, counted, yard
+from tests.yard import TENANT, Yard, a_catalog, an_attempt, counted, some_settings, yard
 
 pytestmark = pytest.mark.services
 
@@ -64,3 +71,22 @@ async def test_a_call_without_any_decision_is_found(database_url: str) -> None:
             await record.keep_attempts(connection, [(serving, attempt)], frozenset())
 
         assert await _outside(here) == [("alpha", "one")]
+
+
+@pytest.mark.asyncio
+async def test_the_command_says_so_and_its_exit_code_tells(database_url: str, tmp_path: Path) -> None:
+    context = Context(some_settings(database_url, "redis://unused"), Home(tmp_path), {})
+    screen = Console(file=StringIO(), width=200)
+    async with yard(database_url) as here:
+        serving = await _decided_and_called(here, "alpha", "one")
+
+        assert await tell(context, "latest", to=screen) == 0
+        forged = an_attempt(counted(serving), provider="beta", number=2)
+        async with here.database.transaction() as connection:
+            await record.keep_attempts(connection, [(serving, forged)], frozenset())
+        assert await tell(context, None, to=screen) == 1
+
+    said = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "1 call, all inside what their decisions allowed." in said
+    assert "1 of 2 calls outside what was allowed:" in said
+    assert f"job {serving.id}, call 2 to beta/one: decision 2 allowed alpha/one." in said
