@@ -54,6 +54,11 @@ class Served:
     ending: Ending
     latency_ms: int
 
+    @property
+    def attempt_was_given_up(self) -> bool:
+        """It says nothing of the provider."""
+        return self.ending == TAKEN_BACK
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:

@@ -159,6 +159,8 @@ class ProviderService:
 
     async def _rests_after(self, served: Served, handed_on: set[str]) -> bool:
         """Keeps what the call says of the provider, and returns whether that rests now."""
+        if served.attempt_was_given_up:
+            return True
         outage = is_outage(served.ending)
         self.seen.saw(served.latency_ms, outage=outage, ended_s=ticks())
         job = served.next.job
