@@ -5,6 +5,8 @@ Pure: the same job, ending, limits, time and jitter give the same move.
     sound answer                      → SUCCEEDED
     doubtful answer                   → the next step of the plan; SUCCEEDED, marked doubtful, where there is none
     past the deadline, no answer      → EXPIRED
+    the slot was taken back           → ROUTED to the same step, counted as an interruption
+    outage, its breaker not closed    → ROUTED to the next step at another provider, else ACCEPTED
     no call left                      → FAILED, with the last reason
     worth repeating, tries left       → ROUTED to the same step, after a pause
     anything else, a step left        → ROUTED to the next step
@@ -12,8 +14,29 @@ Pure: the same job, ending, limits, time and jitter give the same move.
     plan used up, told to slow down   → ACCEPTED: decided anew, up to a number of plans
     otherwise                         → FAILED, with the last reason
 
-A doubtful answer is kept as well where no other call may follow: past the deadline, or with no call left. "Slow down"
-costs nothing, and is waited out beyond the calls that a job has in all.
+By kind of fault:
+
+    kind              tries at one step    pause before the next        then                      the provider
+    rate              10, none counted     as told, else 5 s            next step, decided anew   rests as told; fewer
+                                                                                                  calls at once
+    overload          as the policy says   as told, else 1, 2, 4 … s    next step, decided anew   a strike
+    timeout           as the policy says   1, 2, 4 … s                  next step, decided anew   a strike
+    connection        as the policy says   1, 2, 4 … s                  next step, decided anew   a strike
+    malformed         as the policy says   none                         next step, FAILED         –
+    unusable          as the policy says   none                         next step, FAILED         –
+    auth, quota       1, not counted       –                            next step, decided anew   rests for 5 minutes
+    bad_request       1                    –                            next step, FAILED         –
+    content_refused   1                    –                            next step, FAILED         –
+    cut_short         1                    –                            next step, FAILED         –
+    taken_back        –                    –                            the same step             –
+
+Every pause has up to half of it again as jitter. A step is always one of the plan, and a plan is always inside the set
+of candidates that its decision allowed.
+
+A doubtful answer is kept as well where no other call may follow: past the deadline, or with no call left. Calls that
+ended by the provider's own state are *excused*: told to slow down, its key or money refused, or an outage while its
+breaker is not closed. They do not use up the calls that a job has: such a job waits or goes elsewhere, and fails of
+something else or not at all.
 """
 
 from __future__ import annotations
@@ -36,10 +59,14 @@ RATE_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 120.0
 """No single pause is longer, whatever a provider asks for: the work can go elsewhere meanwhile."""
 
+RATE_REST_S = 1.0
+"""How long a provider rests that asks to slow down and does not say how long; the number of its calls is halved too."""
+
 OUT_REST_S = 300.0
 """How long a provider rests whose key or money is at fault; an operator has to act."""
 
 _OUTAGE = frozenset({FaultKind.OVERLOAD, FaultKind.TIMEOUT, FaultKind.CONNECTION})
+_EXCUSED = PROVIDER_IS_OUT | {FaultKind.RATE}
 _AT_ONCE = frozenset({FaultKind.UNUSABLE, FaultKind.MALFORMED})
 
 
@@ -63,15 +90,27 @@ Ending = Fault | CheckReport
 """What a call came to: a fault, or an answer with the checks' report."""
 
 
-def next_move(job: Job, ending: Ending, *, limits: PlanLimits, now: datetime, jitter: float) -> Next:
+def next_move(
+    job: Job,
+    ending: Ending,
+    *,
+    limits: PlanLimits,
+    now: datetime,
+    jitter: float,
+    breaker_closed: bool = True,
+) -> Next:
     """The move of a job in SERVING, after one call. `job.attempts` and `step_attempts` count that call already.
 
     `jitter` is 0..1, drawn once a call, so that many jobs that failed together do not come back together.
+    `breaker_closed`: whether the provider's is, after this call.
     """
     fault = _as_fault(ending)
     if fault is None:
         return _done(job, ending, may_go_on=not (_is_late(job, now) or _is_last_call(job, limits)))
     rest = _rest(fault, job)
+    shut = is_outage(ending) and not breaker_closed
+    if shut or fault.kind in _EXCUSED:
+        job = replace(job, excused=job.excused + 1)
     if _is_late(job, now):
         expired = job.moved(
             JobState.EXPIRED,
@@ -80,7 +119,22 @@ def next_move(job: Job, ending: Ending, *, limits: PlanLimits, now: datetime, ji
             reason=f"The deadline passed; the last try ended so: {fault.sentence}",
         )
         return Next(expired, rest=rest)
+    if fault.kind is FaultKind.TAKEN_BACK:
+        return Next(job.interrupted(fault.kind.value, fault.sentence))
+    if shut:
+        return Next(_elsewhere(job, fault))
     return Next(_after_fault(job, fault, limits, now, jitter), rest=rest)
+
+
+def _elsewhere(job: Job, fault: Fault) -> Job:
+    """To the next step at another provider; where the plan has none, back to be decided when there is one."""
+    step = next(
+        (n for n in range(job.step + 1, len(job.plan)) if job.plan[n].provider != job.provider),
+        None,
+    )
+    if step is not None:
+        return _to_step(job, step, fault.kind.value, fault.sentence)
+    return _decided_anew(job, fault, f"{job.provider} is left alone for a while; it is decided anew.")
 
 
 def _as_fault(ending: Ending) -> Fault | None:
@@ -97,7 +151,7 @@ def _is_late(job: Job, now: datetime) -> bool:
 
 
 def _is_last_call(job: Job, limits: PlanLimits) -> bool:
-    return job.attempts >= limits.max_attempts
+    return job.attempts - job.excused >= limits.max_attempts
 
 
 def _done(job: Job, ending: Ending, *, may_go_on: bool) -> Next:
@@ -112,7 +166,7 @@ def _done(job: Job, ending: Ending, *, may_go_on: bool) -> Next:
 
 
 def _after_fault(job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitter: float) -> Job:
-    if fault.kind is not FaultKind.RATE and _is_last_call(job, limits):
+    if fault.kind not in _EXCUSED and _is_last_call(job, limits):
         return _failed(job, fault)
     if fault.kind in WORTH_REPEATING and job.step_attempts < _tries(fault, limits):
         again = now + timedelta(seconds=_pause_s(fault, job.step_attempts, jitter))
@@ -120,19 +174,23 @@ def _after_fault(job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitt
     if _has_next_step(job):
         return _to_step(job, job.step + 1, fault.kind.value, fault.sentence)
     if _may_decide_anew(job, fault, limits):
-        return job.moved(
-            JobState.ACCEPTED,
-            slot_id=None,
-            provider=None,
-            model=None,
-            plan=(),
-            step=0,
-            step_attempts=0,
-            not_before=None,
-            reason_code=fault.kind.value,
-            reason=f"Every step of the plan was tried; it is decided anew. Last: {fault.sentence}",
-        )
+        return _decided_anew(job, fault, "Every step of the plan was tried; it is decided anew.")
     return _failed(job, fault)
+
+
+def _decided_anew(job: Job, fault: Fault, why: str) -> Job:
+    return job.moved(
+        JobState.ACCEPTED,
+        slot_id=None,
+        provider=None,
+        model=None,
+        plan=(),
+        step=0,
+        step_attempts=0,
+        not_before=None,
+        reason_code=fault.kind.value,
+        reason=f"{why} Last: {fault.sentence}",
+    )
 
 
 def _failed(job: Job, fault: Fault) -> Job:
@@ -181,14 +239,9 @@ def _rest(fault: Fault, job: Job) -> Rest | None:
     if fault.kind in PROVIDER_IS_OUT:
         return Rest(OUT_REST_S, f"{job.provider}: {fault.sentence}")
     if fault.kind is FaultKind.RATE:
-        asked = fault.retry_after_s if fault.retry_after_s is not None else RATE_PAUSE_S
+        asked = fault.retry_after_s if fault.retry_after_s is not None else RATE_REST_S
         return Rest(min(LONGEST_PAUSE_S, asked), f"{job.provider}: {fault.sentence}")
     return None
-
-
-def rest_after_outages(in_a_row: int) -> float:
-    """Seconds that a provider rests after so many failed calls in a row: none after two, then doubling to 60."""
-    return min(60.0, float(2 ** (in_a_row - 3))) if in_a_row >= 3 else 0.0
 
 
 def is_outage(ending: Ending) -> bool:

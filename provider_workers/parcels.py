@@ -6,10 +6,11 @@ every job in the parcel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from runtime.breaker import Breaker, probing
 from runtime.db.session import Connection, Database, repeated
-from runtime.db.stores import capacity, documents, jobs
+from runtime.db.stores import breakers, capacity, documents, jobs
 from runtime.ids import NewId
 from runtime.limits import draw
 from runtime.settings import Settings
@@ -26,6 +27,8 @@ class Parcel:
     """Documents by digest."""
     more: int
     """Jobs that could be claimed beside these when this parcel was taken."""
+    breaker: Breaker = field(default_factory=Breaker)
+    """The provider's, as this claim left it; half open: this parcel's one call is the probe."""
 
 
 def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, parcel_s: float) -> int:
@@ -58,11 +61,12 @@ class Parcels:
                 return None
             length = parcel_length(
                 gate.backlog,
-                gate.ceiling,
+                gate.allowed,
                 job_ms,
                 most=self._settings.parcel,
                 parcel_s=self._settings.parcel_s,
             )
+            length = 1 if gate.probes else length
             found = _together(await capacity.routed(connection, tenant, self._provider, most=length))
             found = await self._within_limits(connection, gate, found)
             if not found:
@@ -91,6 +95,10 @@ class Parcels:
             slot_id,
             lease_s=self._settings.lease_s,
         )
+        breaker = gate.breaker
+        if gate.probes:
+            breaker = probing(breaker, slot_id)
+            await breakers.keep(connection, self._settings.tenant, self._provider, breaker)
         moves = [
             jobs.move_of(
                 job,
@@ -113,7 +121,7 @@ class Parcels:
         texts = await documents.texts(
             connection, self._settings.tenant, [job.document_digest for job in serving]
         )
-        return Parcel(slot_id, serving, texts, more=max(0, gate.backlog - len(serving)))
+        return Parcel(slot_id, serving, texts, more=max(0, gate.backlog - len(serving)), breaker=breaker)
 
 
 def expected_tokens(job: Job) -> int:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from provider_workers.adapters import Usage, adapter_for
+from provider_workers.adapters.room import Room
 from provider_workers.call import Caller
 from provider_workers.checks.review import check
+from provider_workers.hold import Hold
 from provider_workers.moves import Ending, Next, next_move
 from provider_workers.prompt import build_call
 from provider_workers.writer import Finished
 from runtime.clock import Clock, Ticks
 from runtime.metrics import Metrics
-from schemas.attempt import Attempt, Fault
+from schemas.attempt import Attempt, Fault, FaultKind
 from schemas.call import Answer, HttpRequest, Reading
 from schemas.canonical import digest
 from schemas.catalog import CatalogModel, CatalogProvider
@@ -36,6 +38,9 @@ LONGEST_WORD = 200
 """Characters kept of what a provider says its model is called."""
 
 
+TAKEN_BACK = Fault(FaultKind.TAKEN_BACK, "Its slot was taken back while the call was under way.")
+
+
 class UnknownModel(Exception):
     """The job was bound to a model that this worker's catalog does not have."""
 
@@ -49,6 +54,31 @@ class Served:
     ending: Ending
     latency_ms: int
 
+    @property
+    def attempt_was_given_up(self) -> bool:
+        """It says nothing of the provider."""
+        return self.ending == TAKEN_BACK
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one call says of its provider."""
+
+    job: Job
+    ending: Ending
+    latency_ms: int
+    room: Room | None
+    tokens: int
+    """That the call took."""
+
+
+Tell = Callable[[Heard], Awaitable[bool]]
+"""Takes in what a call says; returns whether the provider's breaker is closed after it."""
+
+
+async def _closed(heard: Heard) -> bool:
+    return True
+
 
 @dataclass(frozen=True)
 class Server:
@@ -61,8 +91,10 @@ class Server:
     clock: Clock
     ticks: Ticks
 
-    async def serve(self, job: Job, text: str, review: Review) -> Served:
-        """`job` is in SERVING and counts the call that is made here."""
+    async def serve(
+        self, job: Job, text: str, review: Review, *, hold: Hold | None = None, tell: Tell = _closed
+    ) -> Served:
+        """`job` is in SERVING and counts the call that is made here. A call whose slot is lost is given up."""
         model = self.provider.model(job.model or "")
         if model is None:
             raise UnknownModel(
@@ -70,22 +102,25 @@ class Server:
             )
         request = adapter_for(self.provider.adapter).build(build_call(review, text, model))
         started, ticks = self.clock(), self.ticks()
-        reading, used = await self._ask(job, request)
+        reading, used, room = await self._ask(job, request, hold or Hold())
         latency_ms = round((self.ticks() - ticks) * 1000)
         checked = await _checked(reading, text, review)
         attempt = self._attempt(job, model, request, reading, used, checked, started, latency_ms)
         ending = checked.report if checked else reading
         assert not isinstance(ending, Answer)
-        return self._served(job, model, reading, checked, attempt, ending)
+        closed = await tell(Heard(job, ending, latency_ms, room, used.input_tokens + used.output_tokens))
+        return self._served(job, model, reading, checked, attempt, ending, closed)
 
-    async def _ask(self, job: Job, request: HttpRequest) -> tuple[Reading, Usage]:
-        """What the provider said, and the tokens that it counts; a reply that is no answer is charged as well."""
+    async def _ask(self, job: Job, request: HttpRequest, hold: Hold) -> tuple[Reading, Usage, Room | None]:
+        """What the provider said, the tokens that it counts, and what is left of its limits; a reply that is no
+        answer is charged as well."""
         with self.metrics.in_flight.labels(self.provider.name).track_inprogress():
-            reply = await self.caller.send(request, idempotency_key=f"{job.id}-{job.attempts}")
+            sent = self.caller.send(request, idempotency_key=f"{job.id}-{job.attempts}")
+            reply = await hold.during(sent) or TAKEN_BACK
         if isinstance(reply, Fault):
-            return reply, Usage(0, 0)
+            return reply, Usage(0, 0), None
         adapter = adapter_for(self.provider.adapter)
-        return adapter.read(reply), adapter.usage(reply)
+        return adapter.read(reply), adapter.usage(reply), adapter.room(reply)
 
     def _attempt(
         self,
@@ -129,9 +164,15 @@ class Server:
         checked: CheckedAnswer | None,
         attempt: Attempt,
         ending: Ending,
+        closed: bool,
     ) -> Served:
         after = next_move(
-            _with_cost(job, attempt), ending, limits=self.limits, now=self.clock(), jitter=jitter(job)
+            _with_cost(job, attempt),
+            ending,
+            limits=self.limits,
+            now=self.clock(),
+            jitter=jitter(job),
+            breaker_closed=closed,
         )
         result = None
         if after.keep_result and checked and checked.output is not None and isinstance(reading, Answer):

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 import psutil
 
 from provider_workers.call import Caller
-from provider_workers.moves import is_outage, rest_after_outages
+from provider_workers.hold import Hold
+from provider_workers.moves import is_outage
 from provider_workers.observations import Observations
 from provider_workers.parcels import Parcel, Parcels, counted, given_back
 from provider_workers.serve import Served, Server, UnknownModel
+from provider_workers.standing import Standing
 from provider_workers.writer import Finished, Writer
 from runtime.clock import ticks, utc_now
 from runtime.credentials import resolve
@@ -54,8 +56,7 @@ class ProviderService:
 
     def __post_init__(self) -> None:
         self.seen = Observations()
-        self._slots: set[str] = set()
-        self._lost: set[str] = set()
+        self._slots: dict[str, Hold] = {}
         self._reviews: dict[str, Review] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble = ""
@@ -72,6 +73,9 @@ class ProviderService:
         self._parcels = Parcels(
             self._database, self.settings, provider=self.provider.name, worker_id=self.worker_id, ids=new_id
         )
+        self._standing = Standing(
+            self._database, self.settings.tenant, self.provider.name, self.worker_id, ticks
+        )
         self._writer = Writer(self._database, self.metrics, actor=self.worker_id)
         self._writer.start()
         self._address = serve(self.metrics, self.settings.metrics_host, self.settings.metrics_port)
@@ -87,6 +91,7 @@ class ProviderService:
             asyncio.create_task(
                 pulse(self._database, settings.tenant, self._said, every_s=settings.heartbeat_s)
             ),
+            asyncio.create_task(repeat(self._look, every_s=settings.heartbeat_s, name="standing")),
             asyncio.create_task(repeat(self._renew, every_s=settings.lease_s / 3, name="lease")),
             asyncio.create_task(repeat(self._look_for_key, every_s=KEY_CHECK_S, name="key")),
         ]
@@ -111,7 +116,8 @@ class ProviderService:
             parcel = await self._parcels.take(self.seen.job_ms_p50)
         if parcel is None:
             return
-        self._slots.add(parcel.slot_id)
+        self._slots.setdefault(parcel.slot_id, Hold())
+        self._standing.claimed(parcel.breaker)
         await self._serve_parcel(parcel, self._server)
 
     async def _serve_parcel(self, parcel: Parcel, server: Server) -> None:
@@ -133,7 +139,13 @@ class ProviderService:
     async def _serve_one(self, job: Job, parcel: Parcel, server: Server) -> Served | Finished:
         try:
             review = await self._review(job)
-            return await server.serve(counted(job), parcel.texts[job.document_digest], review)
+            return await server.serve(
+                counted(job),
+                parcel.texts[job.document_digest],
+                review,
+                hold=self._slots[parcel.slot_id],
+                tell=self._standing.hear,
+            )
         except ClassyardError:
             raise
         except UnknownModel as unknown:
@@ -147,16 +159,16 @@ class ProviderService:
 
     async def _rests_after(self, served: Served, handed_on: set[str]) -> bool:
         """Keeps what the call says of the provider, and returns whether that rests now."""
+        if served.attempt_was_given_up:
+            return True
         outage = is_outage(served.ending)
         self.seen.saw(served.latency_ms, outage=outage, ended_s=ticks())
-        job, rest_s = served.next.job, rest_after_outages(self.seen.outages_in_a_row)
+        job = served.next.job
         if job.provider and job.provider != self.provider.name:
             handed_on.add(job.provider)
-        if outage and rest_s:
-            await self._rest(rest_s, f"{self.seen.outages_in_a_row} calls in a row failed.")
         if served.next.rest:
             await self._rest(served.next.rest.seconds, served.next.rest.reason)
-        return bool(served.next.rest or (outage and rest_s))
+        return bool(served.next.rest)
 
     async def _settle(
         self, parcel: Parcel, left: list[Job], commits: list[asyncio.Future[bool]], handed_on: set[str]
@@ -167,14 +179,14 @@ class ProviderService:
         for outcome in await asyncio.gather(*commits, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 logger().error("parcel.not_committed", slot=parcel.slot_id, error=type(outcome).__name__)
-        self._slots.discard(parcel.slot_id)
-        self._lost.discard(parcel.slot_id)
+        self._slots.pop(parcel.slot_id, None)
         await self._bells.ring_all(dict.fromkeys(map(provider_queue, sorted(handed_on)), 1))
         if parcel.more or left:
             await self._bells.ring(provider_queue(self.provider.name), 1)
 
     def _must_stop(self, parcel: Parcel) -> bool:
-        return self._room.should_yield() or parcel.slot_id in self._lost
+        slot_id = parcel.slot_id
+        return self._room.should_yield() or self._slots[slot_id].is_lost or self._standing.bars(slot_id)
 
     async def _rest(self, seconds: float, reason: str) -> None:
         """Where it cannot be written down, the next call will say so again."""
@@ -214,13 +226,26 @@ class ProviderService:
             )
 
     async def _renew(self) -> None:
-        """A slot that is gone was taken back: its loop stops before its next call, and its commits are fenced."""
         if not self._slots:
             return
-        asked = frozenset(self._slots)
+        asked = list(self._slots)
         async with self._database.transaction() as connection:
-            held = await capacity.renew(connection, list(asked), lease_s=self.settings.lease_s)
-        self._lost |= (asked - held) & self._slots
+            held = await capacity.renew(connection, asked, lease_s=self.settings.lease_s)
+        self._lose(asked, held)
+
+    async def _look(self) -> None:
+        """How the provider stands, and which slots are still ours: within a heartbeat after an operator's word."""
+        await self._standing.look()
+        if asked := list(self._slots):
+            async with self._database.transaction() as connection:
+                held = await capacity.held(connection, asked)
+            self._lose(asked, held)
+
+    def _lose(self, asked: list[str], held: frozenset[str]) -> None:
+        """A slot that is gone was taken back: its call is given up, and its commits are fenced."""
+        for slot_id in asked:
+            if slot_id not in held and (hold := self._slots.get(slot_id)):
+                hold.lose()
 
     async def _look_for_key(self) -> None:
         if self._server is None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from runtime.breaker import BreakerState, may_enter
+from runtime.db.stores.breakers import allowance_of, breaker_of
 from schemas.catalog import Catalog, CatalogProvider
 from schemas.policy import BindLate
 from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
@@ -36,7 +38,7 @@ def _load(provider: CatalogProvider, row: Mapping[str, Any] | None, bind_late: B
     status, reason = _status(provider, row)
     known = row or {}
     ceiling = known.get("ceiling", provider.ceiling)
-    slots = min(ceiling, known.get("slots", 0))
+    slots = min(_allowed(ceiling, known), known.get("slots", 0))
     job_ms = known.get("job_ms_p50")
     waiting = known.get("waiting_jobs") or 0
     return ProviderLoad(
@@ -56,15 +58,51 @@ def _load(provider: CatalogProvider, row: Mapping[str, Any] | None, bind_late: B
 def _status(provider: CatalogProvider, row: Mapping[str, Any] | None) -> tuple[ProviderStatus, str]:
     if row is None:
         return ProviderStatus.NO_WORKER, f"No worker of {provider.name} has started."
+    return _switch(provider.name, row) or _workers(provider.name, row) or _rest(provider.name, row)
+
+
+def _switch(name: str, row: Mapping[str, Any]) -> tuple[ProviderStatus, str] | None:
     if row["paused"]:
-        return ProviderStatus.PAUSED, f"{provider.name} is paused by an operator."
-    if not row["workers"] and row["keyless"]:
-        return ProviderStatus.NO_KEY, row["detail"] or f"The workers of {provider.name} have no key."
-    if not row["workers"]:
-        return ProviderStatus.NO_WORKER, f"No worker of {provider.name} has been heard of lately."
+        return ProviderStatus.PAUSED, _switched(row, f"{name} is paused")
+    if row.get("draining"):
+        return ProviderStatus.DRAINED, _switched(row, f"{name} is being drained")
+    return None
+
+
+def _workers(name: str, row: Mapping[str, Any]) -> tuple[ProviderStatus, str] | None:
+    if row["workers"]:
+        return None
+    if row["keyless"]:
+        return ProviderStatus.NO_KEY, row["detail"] or f"The workers of {name} have no key."
+    return ProviderStatus.NO_WORKER, f"No worker of {name} has been heard of lately."
+
+
+def _rest(name: str, row: Mapping[str, Any]) -> tuple[ProviderStatus, str]:
     if row["resting"]:
-        return ProviderStatus.DOWN, row["rest_reason"] or f"{provider.name} rests after faults."
+        return ProviderStatus.DOWN, row["rest_reason"] or f"{name} rests after faults."
+    if not _may_enter(row):
+        return ProviderStatus.DOWN, row["breaker_reason"] or f"{name} rests after outages."
     return ProviderStatus.READY, ""
+
+
+def _switched(row: Mapping[str, Any], what: str) -> str:
+    by = row.get("switched_by") or "an operator"
+    reason = row.get("switch_reason")
+    return f"{what} by {by}: {reason}" if reason else f"{what} by {by}."
+
+
+def _may_enter(row: Mapping[str, Any]) -> bool:
+    held = row.get("probe_is_held", False)
+    return "breaker" not in row or may_enter(breaker_of(row), row["now"], probe_is_held=held)
+
+
+def _allowed(ceiling: int, row: Mapping[str, Any]) -> int:
+    """Calls in flight that its 429s leave of the ceiling; one, where the next call tries whether it is back."""
+    if "breaker" not in row:
+        return ceiling
+    if breaker_of(row).state is not BreakerState.CLOSED:
+        return 1
+    return allowance_of(row).calls(ceiling, row["now"])
 
 
 def depth(slots: int, job_ms: int, bind_late: BindLate) -> int:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
-from runtime.db.session import Connection, Database, clock, fetch, repeated
-from runtime.db.stores import batches, capacity, jobs, upkeep, views, waiting
+from runtime.breaker import BreakerState
+from runtime.db.session import Connection, Database, Row, clock, fetch, repeated
+from runtime.db.stores import batches, breakers, capacity, jobs, switches, upkeep, views, waiting
 from runtime.db.stores.capacity import Heartbeat
 from runtime.doorbells import Doorbells
 from runtime.ids import new_id
@@ -27,7 +29,7 @@ from schemas.lifecycle import FINAL, JobState
 from schemas.messages import CLASSIFIER_QUEUE, provider_queue
 
 SHORT_REST_S = 5.0
-"""A provider that rests no longer keeps what is bound to it."""
+"""A provider that rests no longer, or was paused no longer ago, keeps what is bound to it."""
 
 MOST_ROUNDS = 20
 """Groups of one kind in one round, so that a flood of one kind does not starve the others."""
@@ -82,6 +84,7 @@ class Keeper:
             "expired": await self._all(lambda c: upkeep.overdue(c, tenant), _expired),
             "unbound": await self._unbind(),
         }
+        await self._end_drains()
         self.metrics.recovered.inc(done["recovered"])
         async with self.database.transaction() as connection:
             finished = await batches.finish(connection, tenant)
@@ -95,20 +98,28 @@ class Keeper:
         async with self.database.transaction() as connection:
             return len(await upkeep.drop_ended_slots(connection, self.settings.tenant))
 
+    async def _end_drains(self) -> None:
+        async with self.database.transaction() as connection:
+            ended = await switches.drained(connection, self.settings.tenant, actor="keeper")
+        for name in ended:
+            logger().info("provider.drained", provider=name)
+
     async def _unbind(self) -> int:
         """Work that is bound to a provider which will not serve it soon goes back, to be decided anew."""
         async with self.database.transaction() as connection:
             rows = await capacity.loads(connection, self.settings.tenant)
             now = await clock(connection)
-        shut = [
-            row["name"]
-            for row in rows
-            if row["paused"]
-            or not row["workers"]
-            or (row["rests_until"] and (row["rests_until"] - now).total_seconds() > SHORT_REST_S)
-        ]
+        self._show(rows, now)
+        shut = [row["name"] for row in rows if is_shut(row, now)]
         tenant = self.settings.tenant
-        return sum([await self._all(partial(_bound_to, tenant, name), _unbound) for name in shut])
+        return sum([await self._all(partial(_bound_to, tenant, name), unbound) for name in shut])
+
+    def _show(self, rows: Sequence[Row], now: datetime) -> None:
+        for row in rows:
+            state = breakers.breaker_of(row).state
+            allowed = breakers.allowance_of(row).calls(row["ceiling"], now)
+            self.metrics.breaker.labels(row["name"]).set(list(BreakerState).index(state))
+            self.metrics.allowed.labels(row["name"]).set(allowed)
 
     async def _all(
         self,
@@ -161,6 +172,20 @@ class Keeper:
         )
 
 
+def is_shut(row: Row, now: datetime) -> bool:
+    """Whether what is bound there goes back: it does not serve, and not only for a moment."""
+    return bool(
+        (row["paused"] and not _later(row["switched_at"], now, by_s=-SHORT_REST_S))
+        or not row["workers"]
+        or _later(row["rests_until"], now, by_s=SHORT_REST_S)
+        or _later(row["breaker_until"], now, by_s=SHORT_REST_S)
+    )
+
+
+def _later(instant: datetime | None, now: datetime, *, by_s: float) -> bool:
+    return instant is not None and (instant - now).total_seconds() > by_s
+
+
 async def _bound_to(tenant: str, provider: str, connection: Connection) -> list[Job]:
     return await upkeep.bound_to(connection, tenant, provider)
 
@@ -186,9 +211,10 @@ def _expired(job: Job) -> Job:
     )
 
 
-def _unbound(job: Job) -> Job:
+def unbound(job: Job) -> Job:
     return job.moved(
         JobState.ACCEPTED,
+        slot_id=None,
         provider=None,
         model=None,
         plan=(),

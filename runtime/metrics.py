@@ -38,6 +38,8 @@ class Metrics:
     jobs: Gauge = field(init=False)
     queue: Gauge = field(init=False)
     quotes: Counter = field(init=False)
+    breaker: Gauge = field(init=False)
+    allowed: Gauge = field(init=False)
 
 
 def _make(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogram]:
@@ -66,6 +68,12 @@ def _make(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogram]
         "stage_seconds": seconds("stage", "How long does each stage take?", _STAGE_S, "stage"),
         "jobs": gauge("jobs", "How many open jobs are in each state?", "state"),
         "queue": gauge("queue_jobs", "How many jobs wait for each provider?", "provider"),
+        "breaker": gauge(
+            "breaker_state", "Is the provider's breaker closed (0), open (1) or half open (2)?", "provider"
+        ),
+        "allowed": gauge(
+            "allowed_calls", "How many calls at once do the ceiling and its 429s leave?", "provider"
+        ),
         "quotes": counter("quotes", "Do quotes stand in their documents?", "provider", "model", "match"),
     }
 

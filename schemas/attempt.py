@@ -31,6 +31,8 @@ class FaultKind(StrEnum):
     """The answer ended at its length limit."""
     UNUSABLE = "unusable"
     """An answer came, and it fails the checks."""
+    TAKEN_BACK = "taken_back"
+    """Our own doing: its slot was taken back while the call was under way, and the call was given up."""
 
 
 WORTH_REPEATING = frozenset(

@@ -60,6 +60,9 @@ class Job:
     """Index into the plan."""
     attempts: int = 0
     """Calls made, over all steps and plans."""
+    excused: int = 0
+    """Of these, calls that ended by the provider's own state: told to slow down, its breaker not closed, its key or
+    money refused. They do not use up the calls that a job has."""
     step_attempts: int = 0
     """Calls made on the current step."""
     interruptions: int = 0

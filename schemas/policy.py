@@ -84,8 +84,8 @@ class PlanLimits(Part):
     max_plans: int = Field(default=3, ge=1, le=10)
     """How often a job is decided when every step of its plan asks it to slow down, before it fails."""
     max_attempts: int = Field(default=12, ge=1, le=100)
-    """Calls in all, over every plan; what an outage of every provider costs a job at most. Only calls that were told
-    to slow down, which cost nothing, may go beyond."""
+    """Calls in all, over every plan. Only calls that ended by the provider's own state may go beyond: told to slow
+    down, its key or money refused, or an outage while its breaker is not closed."""
 
 
 class BindLate(Part):

@@ -19,6 +19,8 @@ class ProviderStatus(StrEnum):
     READY = "ready"
     PAUSED = "paused"
     """By an operator: takes no new work until resumed."""
+    DRAINED = "drained"
+    """By an operator: what is bound to it is served to its end, and nothing new is bound."""
     DOWN = "down"
     """Workers are there, and the provider does not serve: it rests until the given time."""
     NO_WORKER = "no_worker"

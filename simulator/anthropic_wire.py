@@ -15,6 +15,7 @@ import orjson
 
 from schemas.errors import BadInput
 from simulator.behaviour import MODEL_SUFFIX, RequestFacts, SimulatedReply
+from simulator.profiles import FaultKind
 from simulator.prompts import characters_in, document_in, messages_of, model_of, positive, text_of
 
 REQUEST_ID_HEADER = "request-id"
@@ -73,6 +74,8 @@ def _wanted(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
 
 def answer(reply: SimulatedReply, request: RequestFacts, *, call_id: str, now_unix_s: int) -> dict[str, Any]:
     content, stop_reason = _content(reply, request, call_id)
+    if reply.fault is FaultKind.CONTENT_REFUSED:
+        content, stop_reason = {"type": "text", "text": reply.text}, "refusal"
     return {
         "id": f"msg_{call_id}",
         "type": "message",
@@ -87,6 +90,16 @@ def answer(reply: SimulatedReply, request: RequestFacts, *, call_id: str, now_un
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
         },
+    }
+
+
+def limit_headers(limit: int, left: int, reset_s: float, *, now_unix_s: float) -> dict[str, str]:
+    """What is left of the requests, as Anthropic says it."""
+    at = datetime.fromtimestamp(now_unix_s + reset_s, UTC)
+    return {
+        "anthropic-ratelimit-requests-limit": str(limit),
+        "anthropic-ratelimit-requests-remaining": str(left),
+        "anthropic-ratelimit-requests-reset": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 

@@ -26,6 +26,7 @@ _ERRORS = {
     FaultKind.SERVER_ERROR: (500, "The pretend provider had an internal error."),
     FaultKind.UNAVAILABLE: (503, "The pretend provider is overloaded."),
 }
+DECLINED = "The pretend model declines this document."
 _SILENT = (FaultKind.HANG, FaultKind.APPLIED_HANG)
 
 
@@ -92,8 +93,9 @@ def reply(
     if fault is FaultKind.HANG:
         return SimulatedReply(0.0, 0, (), "", 0, 0, fault)
     if fault in _ERRORS:
-        return refusal(fault, latency_ms=profile.base_ms * slowness, retry_after_s=profile.retry_after_s)
-    text = _answer(profile, request, seed, fault)
+        wait_s = profile.retry_after_s if profile.tells_wait else None
+        return refusal(fault, latency_ms=profile.base_ms * slowness, retry_after_s=wait_s)
+    text = DECLINED if fault is FaultKind.CONTENT_REFUSED else _answer(profile, request, seed, fault)
     whole_tokens = tokens_of(text)
     limit = request.max_output_tokens or whole_tokens
     output_tokens = min(whole_tokens, limit)
@@ -110,11 +112,13 @@ def reply(
     )
 
 
-def refusal(fault: FaultKind, *, latency_ms: float = 0.0, retry_after_s: float = 1.0) -> SimulatedReply:
-    """The reply to a call that was not applied; a 429 says when to come back, in s and in ms."""
+def refusal(
+    fault: FaultKind, *, latency_ms: float = 0.0, retry_after_s: float | None = 1.0
+) -> SimulatedReply:
+    """The reply to a call that was not applied; a 429 says when to come back, in s and in ms, unless it is None."""
     status, sentence = _ERRORS[fault]
     headers: tuple[tuple[str, str], ...] = ()
-    if fault is FaultKind.RATE_LIMITED:
+    if fault is FaultKind.RATE_LIMITED and retry_after_s is not None:
         wait_ms = math.ceil(retry_after_s * 1000)
         headers = (("retry-after", str(math.ceil(retry_after_s))), ("retry-after-ms", str(wait_ms)))
     return SimulatedReply(latency_ms, status, headers, sentence, 0, 0, fault)

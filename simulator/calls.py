@@ -112,7 +112,7 @@ class Simulator:
             )
             return _turned_away(wire, 400, sentence, call_id)
         provider.stats.decided(said, digest)
-        return _Made(_response(wire, said, facts, call_id), said)
+        return _Made(_response(wire, said, facts, call_id, _limits(wire, provider)), said)
 
     def _is_known(self, key: str) -> bool:
         return self._key is None or hmac.compare_digest(_bytes(key), self._key.encode())
@@ -121,7 +121,8 @@ class Simulator:
         now_s = time.monotonic()
         wait_s = provider.gate.wait_s(in_flight=provider.stats.in_flight, now_s=now_s)
         if wait_s is not None:
-            return refusal(FaultKind.RATE_LIMITED, retry_after_s=wait_s)
+            told_s = wait_s if provider.profile.tells_wait else None
+            return refusal(FaultKind.RATE_LIMITED, retry_after_s=told_s)
         elapsed_s = now_s - provider.born_s
         return reply(provider.profile, facts, seed=self.seed, call_number=number, elapsed_s=elapsed_s)
 
@@ -203,8 +204,16 @@ def _turned_away(wire: Wire, status: int, sentence: str, call_id: str, *, field:
     return _Made(_json(wire.error(status, sentence, call_id=call_id, field=field), status=status), None)
 
 
-def _response(wire: Wire, said: SimulatedReply, facts: RequestFacts, call_id: str) -> web.Response:
-    headers = {**_MARKS, wire.REQUEST_ID_HEADER: f"req_{call_id}", **dict(said.headers)}
+def _limits(wire: Wire, provider: Provider) -> dict[str, str]:
+    if not provider.profile.tells_limits or provider.profile.requests_per_minute is None:
+        return {}
+    return wire.limit_headers(*provider.gate.left(), now_unix_s=time.time())
+
+
+def _response(
+    wire: Wire, said: SimulatedReply, facts: RequestFacts, call_id: str, limits: Mapping[str, str]
+) -> web.Response:
+    headers = {**_MARKS, wire.REQUEST_ID_HEADER: f"req_{call_id}", **limits, **dict(said.headers)}
     if said.status in (0, 200):
         value = wire.answer(said, facts, call_id=call_id, now_unix_s=int(time.time()))
         return web.Response(body=orjson.dumps(value), headers=headers)

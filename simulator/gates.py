@@ -24,6 +24,11 @@ class Gate:
         self._left = self._room
         self._filled_at_s = now_s
 
+    def left(self) -> tuple[int, int, float]:
+        """Calls that may come at once, calls that are left of them, and seconds until all are there again."""
+        reset_s = (self._room - self._left) / self._per_s if self._per_s else 0.0
+        return int(self._room), max(0, int(self._left)), reset_s
+
     def wait_s(self, *, in_flight: int, now_s: float) -> float | None:
         """None for a call that may come in, which takes its place; else seconds until one may try again.
 

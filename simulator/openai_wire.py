@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas.errors import BadInput
 from simulator.behaviour import CHARACTERS_PER_TOKEN, MODEL_SUFFIX, RequestFacts, SimulatedReply
+from simulator.profiles import FaultKind
 from simulator.prompts import characters_in, document_in, messages_of, model_of, positive
 
 REQUEST_ID_HEADER = "x-request-id"
@@ -80,6 +81,8 @@ def answer(reply: SimulatedReply, request: RequestFacts, *, call_id: str, now_un
         "logprobs": None,
         "finish_reason": "length" if reply.is_cut_off else "stop",
     }
+    if reply.fault is FaultKind.CONTENT_REFUSED:
+        choice["message"] = {"role": "assistant", "content": None, "refusal": reply.text}
     if request.top_logprobs is not None:
         choice["logprobs"] = {"content": _logprobs(reply.text, request), "refusal": None}
     return {
@@ -125,6 +128,15 @@ def _alternative(token: str, logprob: float) -> dict[str, Any]:
 def error(status: int, sentence: str, *, call_id: str, field: str | None = None) -> dict[str, Any]:
     kind = _TYPES.get(status, "server_error")
     return {"error": {"message": sentence, "type": kind, "param": field, "code": _CODES.get(status)}}
+
+
+def limit_headers(limit: int, left: int, reset_s: float, *, now_unix_s: float) -> dict[str, str]:
+    """What is left of the requests, as OpenAI says it."""
+    return {
+        "x-ratelimit-limit-requests": str(limit),
+        "x-ratelimit-remaining-requests": str(left),
+        "x-ratelimit-reset-requests": f"{reset_s:.3f}s",
+    }
 
 
 def status_of(status: int) -> int:

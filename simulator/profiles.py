@@ -20,7 +20,7 @@ class FaultKind(StrEnum):
 
     NONE = "none"
     RATE_LIMITED = "rate_limited"
-    """429 with a Retry-After, by its rate or because a limit of the profile is passed."""
+    """429, by its rate or because a limit of the profile is passed; with a Retry-After unless `tells_wait` is 0."""
     SERVER_ERROR = "server_error"
     """500."""
     UNAVAILABLE = "unavailable"
@@ -37,6 +37,8 @@ class FaultKind(StrEnum):
     """The answer is JSON that breaks the schema asked for."""
     INVENTED_QUOTE = "invented_quote"
     """The answer quotes words that do not stand in the document."""
+    CONTENT_REFUSED = "content_refused"
+    """The model declines the document, in the way of its wire; the call is applied."""
 
 
 class FaultRate(NamedTuple):
@@ -55,6 +57,7 @@ FAULT_RATES = (
     FaultRate(FaultKind.INVALID_JSON, "rate_invalid_json"),
     FaultRate(FaultKind.SCHEMA_VIOLATION, "rate_schema_violation"),
     FaultRate(FaultKind.INVENTED_QUOTE, "rate_invented_quote"),
+    FaultRate(FaultKind.CONTENT_REFUSED, "rate_content_refused"),
 )
 _SHARES = (*(rate.field for rate in FAULT_RATES), "quality")
 
@@ -81,8 +84,13 @@ class Profile:
     rate_invalid_json: float = 0.0
     rate_schema_violation: float = 0.0
     rate_invented_quote: float = 0.0
+    rate_content_refused: float = 0.0
     retry_after_s: float = 1.0
     """What a 429 by `rate_429` or by `max_concurrency` asks the caller to wait."""
+    tells_wait: int = 1
+    """0: a 429 does not say when to come back."""
+    tells_limits: int = 0
+    """1: replies carry the headers of the wire that say what is left of `requests_per_minute`."""
     hang_s: float = 3600.0
     """After this long a hanging call is dropped without an answer."""
 

@@ -1,7 +1,8 @@
 """The invariants of the yard, checked on its tables: whatever was thrown at it, after every test these hold.
 
 I1 one state a job, and a result exactly where it succeeded · I2 at most one result · I3 an audit event for every move,
-gapless, chained and legal · I4 the result carries the highest lease token · I9 nothing accepted is missing ·
+gapless, chained and legal · I4 the result carries the highest lease token · I6 every call went to a
+candidate that its decision allowed · I9 nothing accepted is missing ·
 I10 a job's cost is the sum of what its own attempts cost.
 """
 
@@ -15,6 +16,7 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
+from runtime.db.stores import hops
 from schemas.audit import AuditEvent, first_flaw
 from schemas.lifecycle import EDGES, INITIAL, JobState
 
@@ -56,7 +58,13 @@ def check_invariants(database_url: str, tenant: str = "default") -> None:
         jobs, events, batches = (
             connection.execute(asked, (tenant,)).fetchall() for asked in (_JOBS, _EVENTS, _BATCHES)
         )
-    broken = [*_broken_by_jobs(jobs), *_broken_by_events(jobs, events), *_broken_by_batches(batches)]
+        outside = connection.execute(hops.OUTSIDE, hops.asked(tenant)).fetchall()
+    broken = [
+        *_broken_by_jobs(jobs),
+        *_broken_by_events(jobs, events),
+        *_broken_by_batches(batches),
+        *_broken_by_hops(outside),
+    ]
     assert not broken, "\n".join(broken[:20])
 
 
@@ -114,6 +122,14 @@ def _broken_by_batches(batches: list[Row]) -> Iterator[str]:
             yield f"I9: batch {batch['id']} rejected {batch['rejected']} and shows {batch['rejections']}"
         if batch["finished"] and batch["open"]:
             yield f"I9: batch {batch['id']} is finished, and {batch['open']} of its jobs are open"
+
+
+def _broken_by_hops(outside: list[Row]) -> Iterator[str]:
+    """Jobs that a test has bound by hand, past the router, have no decision; what those call is the test's own."""
+    for row in outside:
+        if row["decision"] is not None:
+            where = f"{row['provider']}/{row['model']}"
+            yield f"I6: call {row['number']} of job {row['job_id']} went to {where}, outside of {row['allowed']}"
 
 
 def _event(row: Row) -> AuditEvent:

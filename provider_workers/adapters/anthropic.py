@@ -25,6 +25,7 @@ from provider_workers.adapters.base import (
     without,
 )
 from provider_workers.adapters.faults import cut_short, failure, malformed, refused, word
+from provider_workers.adapters.room import Room, anthropic_room
 from schemas.attempt import Fault, FaultKind
 from schemas.call import Answer, HttpReply, HttpRequest, ProviderCall, Reading
 
@@ -101,6 +102,9 @@ class Anthropic:
 
     def usage(self, reply: HttpReply) -> Usage:
         return _usage(decode(reply.body))
+
+    def room(self, reply: HttpReply) -> Room | None:
+        return anthropic_room(reply.headers)
 
     def auth_headers(self, key: str, header: str | None = None) -> dict[str, str]:
         return key_header(key, header or "x-api-key")

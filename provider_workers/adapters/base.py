@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from provider_workers.adapters.room import Room
 from schemas.call import HttpReply, HttpRequest, ProviderCall, Reading
 
 MAX_TOKENS_COUNTED = 100_000_000
@@ -47,6 +48,9 @@ class Adapter(Protocol):
 
     def usage(self, reply: HttpReply) -> Usage:
         """What a reply took, also where it reads as a fault: an answer cut short is charged. Never raises."""
+
+    def room(self, reply: HttpReply) -> Room | None:
+        """What the reply says is left of the provider's limits; None where it says nothing. Never raises."""
 
     def auth_headers(self, key: str, header: str | None = None) -> dict[str, str]:
         """The header that carries the key: the wire's own, or `header` where the catalog overrides it."""

@@ -26,6 +26,7 @@ from provider_workers.adapters.base import (
     without_lengths,
 )
 from provider_workers.adapters.faults import cut_short, failure, malformed, refused, seconds, word
+from provider_workers.adapters.room import Room
 from schemas.attempt import Fault, FaultKind
 from schemas.call import Answer, HttpReply, HttpRequest, ProviderCall, Reading
 
@@ -85,6 +86,10 @@ class Gemini:
 
     def usage(self, reply: HttpReply) -> Usage:
         return _usage(decode(reply.body))
+
+    def room(self, reply: HttpReply) -> Room | None:
+        """It tells of no limits but in a 429."""
+        return None
 
     def auth_headers(self, key: str, header: str | None = None) -> dict[str, str]:
         return key_header(key, header or "x-goog-api-key")

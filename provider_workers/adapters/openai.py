@@ -39,6 +39,7 @@ from provider_workers.adapters.base import (
     without_lengths,
 )
 from provider_workers.adapters.faults import cut_short, failure, malformed, refused, word
+from provider_workers.adapters.room import Room, openai_room
 from schemas.attempt import Fault, FaultKind
 from schemas.call import Answer, HttpReply, HttpRequest, ProviderCall, Reading
 
@@ -117,6 +118,9 @@ class OpenAI:
 
     def usage(self, reply: HttpReply) -> Usage:
         return _usage(decode(reply.body))
+
+    def room(self, reply: HttpReply) -> Room | None:
+        return openai_room(reply.headers)
 
     def auth_headers(self, key: str, header: str | None = None) -> dict[str, str]:
         return key_header(key, header or "authorization")

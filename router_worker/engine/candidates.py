@@ -134,6 +134,8 @@ def _lasting(load: ProviderLoad) -> tuple[Refusal, ...]:
 def _of_the_moment(load: ProviderLoad) -> Refusal | None:
     if load.status is ProviderStatus.PAUSED:
         return Refusal("paused", load.reason or f"{load.provider} is paused.")
+    if load.status is ProviderStatus.DRAINED:
+        return Refusal("drained", load.reason or f"{load.provider} is being drained.")
     if load.status is ProviderStatus.DOWN:
         return Refusal("down", load.reason or f"{load.provider} is down.")
     if load.status is ProviderStatus.NO_WORKER:

@@ -2,7 +2,7 @@
 
 some can be ranked now                       ROUTED    `best` or `only`
 none, and an allowed one is only full        WAITING   `full`: it is up, room comes by itself
-none, and no allowed one is up               HELD      `paused`, `down`, `no_worker`, or `unavailable`
+none, and no allowed one is up               HELD      `paused`, `drained`, `down`, `no_worker`, or `unavailable`
 none is allowed                              REFUSED   the rule that refuses all, or `no_candidate`
 """
 

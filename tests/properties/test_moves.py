@@ -16,7 +16,6 @@ from provider_workers.moves import (
     Next,
     is_outage,
     next_move,
-    rest_after_outages,
 )
 from schemas.attempt import PROVIDER_IS_OUT, Fault, FaultKind
 from schemas.decision import Step
@@ -27,6 +26,7 @@ from schemas.result import CheckReport, Standing
 from tests.yard import a_job
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+OUTAGES = frozenset({FaultKind.OVERLOAD, FaultKind.TIMEOUT, FaultKind.CONNECTION})
 PROVIDERS = ("alpha", "beta", "gamma")
 
 _waits = st.none() | st.sampled_from([0.0, 0.5, 1.0, 20.0, 120.0, 86_400.0])
@@ -187,7 +187,9 @@ def test_a_job_expires_only_after_its_deadline_and_then_is_never_called_again(
 def test_whatever_the_calls_come_to_a_job_comes_to_an_end(
     plan: tuple[Step, ...], adverse: list[Ending], bounds: PlanLimits, data: st.DataObject
 ) -> None:
-    """The endings come again and again, and each time the job is decided anew it gets the same plan."""
+    """The endings come again and again, and each time the job is decided anew it gets the same plan. Only a key or
+    money that is refused is waited out for as long as it takes."""
+    adverse = [each for each in adverse if not _is_out(each)] or [Fault(FaultKind.TIMEOUT, "Again.")]
     plan = plan[: bounds.max_steps]
     job, calls, told_to_slow_down = a_job(), 0, 0
     while job.state not in FINAL:
@@ -199,10 +201,18 @@ def test_whatever_the_calls_come_to_a_job_comes_to_an_end(
         job = _moved(_called(job), ending, bounds, 0.5).job
         assert calls <= _most_calls(bounds), "it circles"
 
-    assert calls - told_to_slow_down <= bounds.max_attempts
+    assert calls - told_to_slow_down - job.interruptions <= bounds.max_attempts
 
 
-@given(plans, limits, st.sampled_from([each for each in FaultKind if each is not FaultKind.RATE]))
+def _is_out(ending: Ending) -> bool:
+    return isinstance(ending, Fault) and ending.kind in PROVIDER_IS_OUT
+
+
+@given(
+    plans,
+    limits,
+    st.sampled_from(sorted(set(FaultKind) - PROVIDER_IS_OUT - {FaultKind.RATE, FaultKind.TAKEN_BACK})),
+)
 @settings(max_examples=100)
 def test_no_fault_but_slow_down_is_met_more_often_than_the_policy_says(
     plan: tuple[Step, ...], bounds: PlanLimits, kind: FaultKind
@@ -218,11 +228,24 @@ def test_no_fault_but_slow_down_is_met_more_often_than_the_policy_says(
     assert job.state is JobState.FAILED
 
 
-@given(st.integers(0, 200))
-@settings(max_examples=50)
-def test_rests_after_outages_grow_to_a_minute_and_no_further(in_a_row: int) -> None:
-    assert 0 <= rest_after_outages(in_a_row) <= rest_after_outages(in_a_row + 1) <= 60
-    assert (rest_after_outages(in_a_row) == 0) == (in_a_row < 3)
+@given(serving(), st.sampled_from(sorted(OUTAGES | PROVIDER_IS_OUT)), limits, jitters)
+@settings(max_examples=200)
+def test_a_provider_that_is_out_fails_no_job(
+    job: Job, kind: FaultKind, bounds: PlanLimits, jitter: float
+) -> None:
+    """However many calls it has behind it: it waits, or goes to another provider of its plan."""
+    ending = Fault(kind, "It is out.")
+
+    after = next_move(job, ending, limits=bounds, now=NOON, jitter=jitter, breaker_closed=False).job
+
+    if after.state is JobState.EXPIRED:
+        assert job.deadline_at is not None
+        assert job.deadline_at <= NOON
+        return
+    assert after.state in (JobState.ROUTED, JobState.ACCEPTED)
+    assert after.attempts - after.excused == job.attempts - job.excused - 1
+    if kind in OUTAGES and after.state is JobState.ROUTED:
+        assert after.provider != job.provider
 
 
 @given(endings)

@@ -54,7 +54,7 @@ async def test_without_the_gate_s_lock_the_ceiling_would_not_hold(
             connection, capacity._GATE, {"tenant": TENANT, "provider": "alpha", "most": 9}
         )  # type: ignore[arg-type]
         await arrived.wait()
-        return capacity.Gate(**rows[0])
+        return capacity.gate_of(rows[0])
 
     async with yard(database_url, connections=4) as here:
         await here.provider_up(ceiling=1)

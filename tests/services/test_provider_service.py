@@ -15,6 +15,7 @@ import pytest
 from redis import Redis
 
 from provider_workers import service as services
+from provider_workers.hold import Hold
 from provider_workers.service import ProviderService, is_gone
 from runtime.db.stores import capacity
 from runtime.topology import KEY_PREFIX
@@ -209,7 +210,9 @@ async def test_an_outage_of_the_only_provider_sends_the_job_back_to_be_decided_a
 
 
 @pytest.mark.asyncio
-async def test_several_outages_in_a_row_rest_the_provider(database_url: str, redis_url: str) -> None:
+async def test_several_outages_in_a_row_open_the_breaker_and_fail_no_job(
+    database_url: str, redis_url: str
+) -> None:
     async with serving(database_url, redis_url, alpha="instant:rate_500=1") as yards:
         service = await yards.worker(ceiling=1)
         await yards.here.routed(12, "alpha", "beta")
@@ -217,12 +220,11 @@ async def test_several_outages_in_a_row_rest_the_provider(database_url: str, red
         for _ in range(12):
             await service.answer()
 
-        (row,) = await yards.here.database.rows(
-            "select rests_until > now() as rests, rest_reason from providers"
-        )
-        assert row["rests"]
-        assert "calls in a row failed" in row["rest_reason"]
-        assert await yards.calls() < 12
+        (row,) = await yards.here.database.rows("select * from providers")
+        assert (row["breaker"], row["opened"]) == ("open", 1)
+        assert row["breaker_reason"].startswith("alpha: its calls fail. Last: ")
+        assert await yards.calls() == 3
+        assert "failed" not in await yards.here.states()
 
 
 @pytest.mark.asyncio
@@ -361,7 +363,7 @@ async def test_a_slot_that_was_taken_back_stops_before_its_next_call(
         async def taken_back(job_ms: int | None) -> Any:
             parcel = await real(job_ms)
             assert parcel is not None
-            service._slots.add(parcel.slot_id)
+            service._slots[parcel.slot_id] = Hold()
             await yards.here.do("delete from slots")
             await service._renew()
             return parcel
@@ -370,7 +372,7 @@ async def test_a_slot_that_was_taken_back_stops_before_its_next_call(
         await service.answer()
 
         assert await yards.outcomes() == []
-        assert (service._slots, service._lost) == (set(), set())
+        assert service._slots == {}
 
 
 @pytest.mark.asyncio
@@ -461,7 +463,7 @@ async def test_the_lease_of_a_slot_in_use_is_renewed(database_url: str, redis_ur
         await yards.here.routed(1)
         parcel = await service._parcels.take(None)
         assert parcel is not None
-        service._slots.add(parcel.slot_id)
+        service._slots[parcel.slot_id] = Hold()
         await yards.here.do("update slots set lease_until = now() + interval '1 s'")
 
         await service._renew()
@@ -470,7 +472,7 @@ async def test_the_lease_of_a_slot_in_use_is_renewed(database_url: str, redis_ur
             "select lease_until > now() + interval '20 s' as renewed from slots"
         )
         assert row["renewed"]
-        assert service._lost == set()
+        assert not service._slots[parcel.slot_id].is_lost
         await yards.stop(service)
         assert await yards.here.count("slots") == 0, "a stop gives back what it holds"
 

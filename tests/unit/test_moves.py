@@ -158,7 +158,7 @@ def test_slow_down_is_waited_out_on_the_same_step_and_rests_the_provider() -> No
 
     assert (after.job.provider, pause_s(after)) == ("alpha", 5.0)
     assert after.rest is not None
-    assert after.rest.seconds == 5.0
+    assert after.rest.seconds == 1.0
 
 
 def test_slow_down_is_waited_out_beyond_the_calls_in_all() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +39,33 @@ def row(**changes: Any) -> dict[str, Any]:
     return fields | changes
 
 
+RESTS: dict[str, Any] = {
+    "breaker": "open",
+    "strikes": 3,
+    "opened": 1,
+    "breaker_until": NOON + timedelta(seconds=9),
+    "probe_slot": None,
+    "struck_at": NOON,
+    "window_at": None,
+    "window_good": 0,
+    "window_bad": 0,
+    "breaker_reason": "Its calls fail.",
+    "probe_is_held": False,
+    "cut_at": None,
+    "cut_to": 0.0,
+    "cut_level": 0.0,
+    "now": NOON,
+}
+
+
+def test_a_breaker_that_is_not_closed_leaves_one_slot_and_429s_leave_what_they_leave() -> None:
+    tries = load(row(**RESTS | {"breaker_until": NOON}))
+    cut = load(row(**RESTS | {"breaker": "closed", "cut_at": NOON, "cut_to": 3.0, "cut_level": 6.0}))
+
+    assert (tries.slots, tries.ceiling) == (1, 8)
+    assert (cut.slots, cut.ceiling) == (3, 8)
+
+
 def load(*rows: dict[str, Any], **provider: Any) -> ProviderLoad:
     catalog = a_catalog(a_provider("alpha", **provider))
     found = snapshot_of(catalog, "sha256:c", rows, BIND_LATE, taken_at=NOON).load("alpha")
@@ -72,6 +100,20 @@ def test_a_queue_is_as_deep_as_half_a_minute_of_work_and_two_jobs_a_slot_at_leas
         (row(), ProviderStatus.READY, ""),
         (row(paused=True), ProviderStatus.PAUSED, "alpha is paused by an operator."),
         (row(paused=True, workers=0), ProviderStatus.PAUSED, "alpha is paused by an operator."),
+        (
+            row(paused=True, switched_by="ann@yard", switch_reason="It costs too much."),
+            ProviderStatus.PAUSED,
+            "alpha is paused by ann@yard: It costs too much.",
+        ),
+        (row(draining=True), ProviderStatus.DRAINED, "alpha is being drained by an operator."),
+        (row(**RESTS), ProviderStatus.DOWN, "Its calls fail."),
+        (row(**RESTS | {"breaker_until": NOON}), ProviderStatus.READY, ""),
+        (row(**RESTS | {"breaker": "half_open"}), ProviderStatus.READY, ""),
+        (
+            row(**RESTS | {"breaker": "half_open", "probe_is_held": True}),
+            ProviderStatus.DOWN,
+            "Its calls fail.",
+        ),
         (row(workers=0, slots=0), ProviderStatus.NO_WORKER, "No worker of alpha has been heard of lately."),
         (row(workers=0, keyless=1, detail="No key."), ProviderStatus.NO_KEY, "No key."),
         (row(workers=0, keyless=1), ProviderStatus.NO_KEY, "The workers of alpha have no key."),

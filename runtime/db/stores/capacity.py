@@ -7,10 +7,13 @@ ceiling: so the ceiling holds over all workers and hosts, whatever becomes of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from runtime.breaker import Breaker, BreakerState, may_enter
+from runtime.congestion import Allowance
 from runtime.db.session import Connection, Row, fetch
+from runtime.db.stores import breakers
 from runtime.db.stores.jobs import COLUMNS, job_of
 from runtime.limits import Bucket, Drawn
 from schemas.catalog import Limits
@@ -24,6 +27,7 @@ class Gate:
     """A provider's row, locked until the transaction ends."""
 
     ceiling: int
+    """The operator's, else the catalog's."""
     held: int
     """Slots that are held now, by all workers."""
     backlog: int
@@ -37,6 +41,9 @@ class Gate:
     tokens_left: float = 0.0
     undrawn_s: float | None = None
     """Seconds since the buckets were last drawn from; None: never."""
+    breaker: Breaker = field(default_factory=Breaker)
+    probe_is_held: bool = False
+    allowance: Allowance = field(default_factory=Allowance)
 
     @property
     def requests(self) -> Bucket:
@@ -51,12 +58,25 @@ class Gate:
         return self.requests_per_minute is not None or self.tokens_per_minute is not None
 
     @property
+    def allowed(self) -> int:
+        """Calls in flight that may be now: the ceiling, or what the provider's 429s leave of it."""
+        return self.allowance.calls(self.ceiling, self.now)
+
+    @property
+    def probes(self) -> bool:
+        """Whether a claim goes in as the one call that tries whether the provider is back."""
+        return self.breaker.state is not BreakerState.CLOSED
+
+    @property
     def has_room(self) -> bool:
-        return not self.closed and self.backlog > 0 and self.held < self.ceiling
+        may = not self.closed and may_enter(self.breaker, self.now, probe_is_held=self.probe_is_held)
+        return may and self.backlog > 0 and self.held < self.allowed
 
 
-_GATE = """
-select p.ceiling, p.paused or coalesce(p.rests_until > now(), false) as closed, clock_timestamp() as now,
+_GATE = f"""
+select coalesce(p.set_ceiling, p.ceiling) as ceiling,
+    p.paused or coalesce(p.rests_until > now(), false) as closed, clock_timestamp() as now,
+    {breakers.COLUMNS}, {breakers.PROBE_IS_HELD} as probe_is_held,
     p.requests_per_minute, p.tokens_per_minute, p.requests_left, p.tokens_left,
     extract(epoch from clock_timestamp() - p.drawn_at)::float8 as undrawn_s,
     (select count(*) from slots s where s.tenant_id = p.tenant_id and s.provider = p.name) as held,
@@ -77,7 +97,25 @@ async def gate(connection: Connection, tenant_id: str, provider: str, *, most: i
         asked,
     )
     rows = await fetch(connection, _GATE, asked)
-    return Gate(**rows[0]) if rows else None
+    return gate_of(rows[0]) if rows else None
+
+
+def gate_of(row: Row) -> Gate:
+    return Gate(
+        ceiling=row["ceiling"],
+        held=row["held"],
+        backlog=row["backlog"],
+        closed=row["closed"],
+        now=row["now"],
+        requests_per_minute=row["requests_per_minute"],
+        tokens_per_minute=row["tokens_per_minute"],
+        requests_left=row["requests_left"],
+        tokens_left=row["tokens_left"],
+        undrawn_s=row["undrawn_s"],
+        breaker=breakers.breaker_of(row),
+        probe_is_held=row["probe_is_held"],
+        allowance=breakers.allowance_of(row),
+    )
 
 
 async def keep_buckets(connection: Connection, tenant_id: str, provider: str, left: Drawn) -> None:
@@ -132,6 +170,12 @@ async def renew(connection: Connection, slot_ids: Sequence[str], *, lease_s: flo
     return frozenset(row["id"] for row in rows)
 
 
+async def held(connection: Connection, slot_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the slots that were not taken back; their leases are left as they are."""
+    rows = await fetch(connection, "select id::text from slots where id = any(%s::uuid[])", (list(slot_ids),))
+    return frozenset(row["id"] for row in rows)
+
+
 async def register_provider(
     connection: Connection, tenant_id: str, name: str, ceiling: int, limits: Limits = NO_LIMITS
 ) -> None:
@@ -144,6 +188,17 @@ async def register_provider(
         " updated_at = now() where (p.ceiling, p.requests_per_minute, p.tokens_per_minute) is distinct from"
         " (excluded.ceiling, excluded.requests_per_minute, excluded.tokens_per_minute)",
         (tenant_id, name, ceiling, limits.requests_per_minute, limits.tokens_per_minute),
+    )
+
+
+async def tokens_told(connection: Connection, tenant_id: str, name: str, left: int) -> None:
+    """What the provider says is left of its tokens now, where its bucket here holds more."""
+    await fetch(
+        connection,
+        "update providers set tokens_left = %s, drawn_at = coalesce(drawn_at, clock_timestamp())"
+        " where tenant_id = %s and name = %s and tokens_per_minute is not null"
+        " and (drawn_at is null or tokens_left > %s)",
+        (left, tenant_id, name, left),
     )
 
 
@@ -229,8 +284,10 @@ async def bury(connection: Connection, worker_ids: Sequence[str]) -> None:
             )
 
 
-_LOADS = """
-select p.name, p.ceiling, p.paused, p.rests_until > now() as resting, p.rests_until, p.rest_reason,
+_LOADS = f"""
+select p.name, coalesce(p.set_ceiling, p.ceiling) as ceiling, p.paused, p.draining, p.switch_reason, p.switched_by,
+    p.switched_at, {breakers.COLUMNS}, {breakers.PROBE_IS_HELD} as probe_is_held, p.breaker_reason, now() as now,
+    p.rests_until > now() as resting, p.rests_until, p.rest_reason,
     coalesce(w.slots, 0) as slots, w.job_ms_p50, coalesce(w.workers, 0) as workers,
     coalesce(w.keyless, 0) as keyless, w.detail,
     (select count(*) from jobs j where j.state = 'serving'

@@ -26,7 +26,7 @@ COLUMNS = """
     j.id::text, j.tenant_id, j.batch_id::text, j.custom_id, j.name, j.document_digest, j.review_digest,
     j.sensitivity, j.residency, j.quality, j.lane, j.deadline_at, j.max_cost_usd_micros, j.state, j.version,
     j.lease_token, j.slot_id::text, j.route_class, j.features, j.provider, j.model, j.plan, j.step, j.attempts,
-    j.step_attempts, j.interruptions, j.plans, j.not_before, j.reason_code, j.reason, j.cost_usd_micros,
+    j.excused, j.step_attempts, j.interruptions, j.plans, j.not_before, j.reason_code, j.reason, j.cost_usd_micros,
     j.work_ms, j.reserved_usd_micros, j.audit_head
 """
 """For a select from `jobs j`, to be read by `job_of`."""
@@ -53,18 +53,20 @@ with asked as (
         %(id)s::uuid[], %(version)s::int[], %(token)s::bigint[], %(state)s::text[], %(lease_token)s::bigint[],
         %(slot_id)s::uuid[], %(route_class)s::text[], %(features)s::jsonb[], %(tokens)s::int[],
         %(provider)s::text[], %(model)s::text[], %(plan)s::jsonb[], %(step)s::int[], %(attempts)s::int[],
-        %(step_attempts)s::int[], %(interruptions)s::int[], %(plans)s::int[], %(not_before)s::timestamptz[],
+        %(excused)s::int[], %(step_attempts)s::int[], %(interruptions)s::int[], %(plans)s::int[],
+        %(not_before)s::timestamptz[],
         %(reason_code)s::text[], %(reason)s::text[], %(cost)s::bigint[], %(work_ms)s::bigint[],
         %(reserved)s::bigint[], %(audit_head)s::bytea[],
         %(tenant)s::text[], %(body)s::bytea[], %(prev_hash)s::bytea[]
     ) as t(id, version, token, state, lease_token, slot_id, route_class, features, tokens, provider, model, plan,
-           step, attempts, step_attempts, interruptions, plans, not_before, reason_code, reason, cost,
+           step, attempts, excused, step_attempts, interruptions, plans, not_before, reason_code, reason, cost,
            work_ms, reserved, audit_head, tenant, body, prev_hash)
 ), moved as (
     update jobs j set
         state = a.state, version = j.version + 1, lease_token = a.lease_token, slot_id = a.slot_id,
         route_class = a.route_class, features = coalesce(a.features, j.features), tokens = a.tokens,
         provider = a.provider, model = a.model, plan = a.plan, step = a.step, attempts = a.attempts,
+        excused = a.excused,
         step_attempts = a.step_attempts, interruptions = a.interruptions, plans = a.plans,
         not_before = a.not_before, reason_code = a.reason_code, reason = a.reason, cost_usd_micros = a.cost,
         work_ms = a.work_ms, reserved_usd_micros = a.reserved, audit_head = a.audit_head, updated_at = clock_timestamp()
@@ -116,6 +118,7 @@ def _moving(after: Sequence[Job], before: Sequence[Job]) -> dict[str, list[Any]]
         "plan": [orjson.dumps(job.plan).decode() for job in after],
         "step": [job.step for job in after],
         "attempts": [job.attempts for job in after],
+        "excused": [job.excused for job in after],
         "step_attempts": [job.step_attempts for job in after],
         "interruptions": [job.interruptions for job in after],
         "plans": [job.plans for job in after],
@@ -184,6 +187,7 @@ def job_of(row: Row) -> Job:
         plan=tuple(step_of(step) for step in row["plan"]),
         step=row["step"],
         attempts=row["attempts"],
+        excused=row["excused"],
         step_attempts=row["step_attempts"],
         interruptions=row["interruptions"],
         plans=row["plans"],

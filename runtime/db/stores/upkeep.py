@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.db.session import Connection, Row, fetch
+from runtime.db.stores.breakers import SHUT
 from runtime.db.stores.jobs import COLUMNS, job_of
 from schemas.job import Job
 
@@ -59,6 +60,31 @@ async def overdue(connection: Connection, tenant_id: str, *, most: int = 500) ->
     return [job_of(row) for row in rows]
 
 
+async def served_by(connection: Connection, tenant_id: str, provider: str) -> list[Job]:
+    """Locks the jobs that slots of the provider hold, but for those that are being written this moment."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.state = 'serving' and j.tenant_id = %s
+          and j.slot_id in (select s.id from slots s where s.tenant_id = %s and s.provider = %s)
+        order by j.id for update skip locked
+        """,
+        (tenant_id, tenant_id, provider),
+    )
+    return [job_of(row) for row in rows]
+
+
+async def drop_slots_of(connection: Connection, tenant_id: str, provider: str) -> int:
+    """Takes back every slot of the provider; returns how many there were."""
+    rows = await fetch(
+        connection,
+        "delete from slots where tenant_id = %s and provider = %s returning 1 as one",
+        (tenant_id, provider),
+    )
+    return len(rows)
+
+
 async def bound_to(connection: Connection, tenant_id: str, provider: str, *, most: int = 500) -> list[Job]:
     """Locks jobs that wait for a slot of the provider."""
     rows = await fetch(
@@ -77,13 +103,13 @@ async def claimable(connection: Connection, tenant_id: str, *, most: int = 2_000
     """Jobs that a slot could take now, by provider, counted up to `most` of each; closed providers count none."""
     rows = await fetch(
         connection,
-        """
-        select p.name, p.ceiling, count(j.id) as ready from providers p
+        f"""
+        select p.name, coalesce(p.set_ceiling, p.ceiling) as ceiling, count(j.id) as ready from providers p
         left join lateral (
             select id from jobs where state = 'routed' and provider = p.name and tenant_id = p.tenant_id
             and (not_before is null or not_before <= now()) limit %s
-        ) j on not p.paused and coalesce(p.rests_until <= now(), true)
-        where p.tenant_id = %s group by p.name, p.ceiling
+        ) j on not {SHUT}
+        where p.tenant_id = %s group by p.name, 2
         """,
         (most, tenant_id),
     )

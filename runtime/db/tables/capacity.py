@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, Double, Index, text
+from sqlalchemy import BigInteger, Column, Double, Identity, Index, text
 from sqlmodel import Field, SQLModel
 
 from runtime.db import columns
@@ -25,10 +25,53 @@ class ProviderRow(SQLModel, table=True):
     drawn_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
     """When the two buckets of `runtime.limits` were last drawn from; never: they are full."""
     paused: bool = Field(sa_column=columns.yes_no(server_default=text("false")))
+    draining: bool = Field(sa_column=columns.yes_no(server_default=text("false")))
+    """Nothing new is bound to it; once what is bound was served, it is paused."""
+    set_ceiling: int | None = Field(sa_column=columns.number(nullable=True))
+    """An operator's, in the place of the catalog's, until it is taken back."""
+    switch_reason: str = Field(sa_column=columns.words(server_default=text("''")))
+    switched_by: str = Field(sa_column=columns.words(server_default=text("''")))
+    switched_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    """Who paused, resumed, drained or killed it last, when and why."""
     rests_until: datetime | None = Field(sa_column=columns.instant(nullable=True))
     """No claim before: it said so (429), or failed many times in a row."""
     rest_reason: str = Field(sa_column=columns.words(server_default=text("''")))
+
+    # `runtime.breaker.Breaker`, shared by all workers.
+    breaker: str = Field(sa_column=columns.words(server_default=text("'closed'")))
+    strikes: int = Field(sa_column=columns.number(server_default=text("0")))
+    opened: int = Field(sa_column=columns.number(server_default=text("0")))
+    breaker_until: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    probe_slot: str | None = Field(sa_column=columns.uuid(nullable=True))
+    struck_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    window_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    window_good: int = Field(sa_column=columns.number(server_default=text("0")))
+    window_bad: int = Field(sa_column=columns.number(server_default=text("0")))
+    breaker_reason: str = Field(sa_column=columns.words(server_default=text("''")))
+
+    # `runtime.congestion.Allowance`, likewise.
+    cut_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    cut_to: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
+    cut_level: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
     updated_at: datetime = Field(sa_column=columns.written_at())
+
+
+class ProviderEventRow(SQLModel, table=True):
+    """What operators and the breaker did to a provider; written in the transaction that did it."""
+
+    __tablename__ = "provider_events"
+    __table_args__ = (Index("provider_events_by_provider", "tenant_id", "provider", "id"),)
+
+    id: int | None = Field(
+        sa_column=Column(BigInteger, Identity(always=True), primary_key=True), default=None
+    )
+    tenant_id: str = Field(sa_column=columns.words())
+    provider: str = Field(sa_column=columns.words())
+    event: str = Field(sa_column=columns.words())
+    actor: str = Field(sa_column=columns.words())
+    """An operator as `user@host`, or the id of a worker or keeper."""
+    reason: str = Field(sa_column=columns.words(server_default=text("''")))
+    at: datetime = Field(sa_column=columns.written_at())
 
 
 class WorkerRow(SQLModel, table=True):

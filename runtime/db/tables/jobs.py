@@ -65,6 +65,7 @@ class JobRow(SQLModel, table=True):
     plan: list[Any] = Field(sa_column=columns.json(server_default=text("'[]'")))
     step: int = Field(sa_column=columns.small_number(server_default=text("0")))
     attempts: int = Field(sa_column=columns.number(server_default=text("0")))
+    excused: int = Field(sa_column=columns.number(server_default=text("0")))
     step_attempts: int = Field(sa_column=columns.small_number(server_default=text("0")))
     plans: int = Field(sa_column=columns.small_number(server_default=text("0")))
     interruptions: int = Field(sa_column=columns.small_number(server_default=text("0")))
