@@ -34,6 +34,14 @@ class Known(NamedTuple):
 
     facts: Facts
     situation: Any
+    said: dict[str, bool | None]
+    """What conditions have said of this job already, by their text: rules repeat each other's parts."""
+
+    def says(self, expression: Expression) -> bool | None:
+        text = expression.text
+        if text not in self.said:
+            self.said[text] = expression.holds(self.situation)
+        return self.said[text]
 
 
 class Clause(Protocol):
@@ -66,7 +74,7 @@ class OfJob:
     cost: ClassVar[int] = 1
 
     def weigh(self, job: Known, among: int) -> Weighed:
-        holds = self.expression.holds(job.situation)
+        holds = job.says(self.expression)
         if holds is None:
             return Weighed(0, among)
         return Weighed(among, 0) if holds else Weighed(0, 0)
