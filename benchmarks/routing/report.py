@@ -105,8 +105,12 @@ def _curves(found: dict[str, Any]) -> Iterator[str]:
 def _others(found: dict[str, Any]) -> Iterator[str]:
     """What modules with a `page` of their own say."""
     for name in MODULES:
-        if find_spec(name) and (told := getattr(importlib.import_module(name), "page", None)):
-            yield told(found)
+        if (
+            find_spec(name)
+            and (say := getattr(importlib.import_module(name), "page", None))
+            and (told := say(found))
+        ):
+            yield told
 
 
 def _range(spread: dict[str, float] | None) -> str:
