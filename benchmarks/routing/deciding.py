@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.routing.data import ROOT
-from benchmarks.routing.made import a_catalog, a_job, a_policy, a_snapshot, plus_one
+from benchmarks.routing.made import a_catalog, a_job, a_policy, a_snapshot, bound
 from benchmarks.routing.plan import Plan
 from governance.policies.source import load_policy
 from router_worker.engine.decide import prepare
@@ -105,18 +105,19 @@ def timed(yard: Yard, *, jobs: int) -> Timed:
     """The jobs decided one after the other; each that is routed moves a load."""
     chance, name, found = Random("jobs"), digest(yard.catalog), Timed()
     snapshot = a_snapshot(chance, yard.catalog, second=0, name=name)
-    prepared, assigned = prepare(yard.policy, snapshot), dict[str, Assigned]()
+    prepared, more = prepare(yard.policy, snapshot), dict[str, Assigned]()
     for number in range(WARM + jobs):
         if number % CHUNK == 0:
-            snapshot, assigned = a_snapshot(chance, yard.catalog, second=number // CHUNK, name=name), {}
+            snapshot, more = a_snapshot(chance, yard.catalog, second=number // CHUNK, name=name), {}
         job = a_job(chance)
         started = time.process_time_ns()
-        prepared = prepared.moved_to(snapshot.plus(assigned))
+        snapshot = snapshot.plus(more)
+        prepared = prepared.moved_to(snapshot)
         decision = prepared.decide(job)
         decided = time.process_time_ns()
         digest(canonical(decision))
         ended = time.process_time_ns()
-        assigned = plus_one(assigned, decision, job)
+        more = bound(decision, job)
         if number >= WARM:
             found.add(decision, decided - started, ended - decided)
     return found

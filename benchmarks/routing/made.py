@@ -4,7 +4,7 @@ every rule of the engine refuses now and then, and most jobs still find somebody
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from random import Random
@@ -141,14 +141,11 @@ def a_load(chance: Random, provider: CatalogProvider) -> ProviderLoad:
     )
 
 
-def plus_one(assigned: Mapping[str, Assigned], decision: Decision, job: JobFeatures) -> dict[str, Assigned]:
-    """What the chunk has assigned once the job is bound where the decision says, if it is."""
+def bound(decision: Decision, job: JobFeatures) -> dict[str, Assigned]:
+    """What the decision adds to the load of a provider; nothing where it binds the job to none."""
     if decision.outcome is not Outcome.ROUTED:
-        return dict(assigned)
-    name = decision.plan[0].provider
-    before = assigned.get(name, Assigned())
-    more = Assigned(before.jobs + 1, before.tokens + job.tokens, before.work_ms + job.tokens // 10)
-    return {**assigned, name: more}
+        return {}
+    return {decision.plan[0].provider: Assigned(1, job.tokens, job.tokens // 10)}
 
 
 def _provider(chance: Random, name: str, models: Sequence[str]) -> CatalogProvider:

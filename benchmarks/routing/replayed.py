@@ -18,7 +18,7 @@ from uuid import UUID
 import orjson
 
 from benchmarks.routing.data import ROOT
-from benchmarks.routing.made import MORNING, a_catalog, a_job, a_policy, a_snapshot, plus_one
+from benchmarks.routing.made import MORNING, a_catalog, a_job, a_policy, a_snapshot, bound
 from benchmarks.routing.plan import Plan
 from governance.policies.source import load_policy
 from router_worker.engine.decide import prepare
@@ -139,12 +139,13 @@ def recorded_page(chance: Random, catalog: Catalog, policy: RoutingPolicy) -> Pa
     """`PAGE` decisions, as many chunks as that takes."""
     rows: list[bytes] = []
     artifacts = {digest(value): canonical(value) for value in (policy, catalog)}
-    name, prepared = digest(catalog), None
+    catalog_digest, prepared = digest(catalog), None
     while len(rows) < PAGE:
-        snapshot = a_snapshot(chance, catalog, second=len(rows), name=name)
+        snapshot = a_snapshot(chance, catalog, second=len(rows), name=catalog_digest)
         artifacts[digest(snapshot.facts())] = canonical(snapshot.facts())
         prepared = prepared.moved_to(snapshot) if prepared else prepare(policy, snapshot)
         assigned: dict[str, Assigned] = {}
+        filled = snapshot
         for _ in range(min(chance.choice(CHUNKS), PAGE - len(rows))):
             job = a_job(chance)
             decision = prepared.decide(job)
@@ -152,8 +153,12 @@ def recorded_page(chance: Random, catalog: Catalog, policy: RoutingPolicy) -> Pa
             if move is None:
                 continue  # it waits: the router writes down nothing, and looks at it again
             rows.append(_row(move, decision, job, snapshot, assigned))
-            assigned = plus_one(assigned, decision, job)
-            prepared = prepared.moved_to(snapshot.plus(assigned))
+            more = bound(decision, job)
+            assigned = assigned | {
+                name: assigned.get(name, Assigned()).plus(one) for name, one in more.items()
+            }
+            filled = filled.plus(more)
+            prepared = prepared.moved_to(filled)
     return Page(tuple(rows), artifacts)
 
 
