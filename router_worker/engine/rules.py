@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from router_worker.engine.candidates import Seat
 from router_worker.engine.clauses import Clause, Known, Panel, clause
 from schemas.decision import Refusal
-from schemas.expressions import compiled, situation
+from schemas.expressions import compiled
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy, Rule, Tier
 from schemas.sensitivity import Quality
@@ -46,8 +46,7 @@ def bans(policy: RoutingPolicy, seats: Iterable[Seat]) -> tuple[Ban, ...]:
 
 
 def known(job: JobFeatures) -> Known:
-    facts = job_facts(job)
-    return Known(facts, situation(facts), {})
+    return Known.of(job_facts(job))
 
 
 def forbid(forbidden: Iterable[tuple[int, Refusal]], found: Sequence[list[Refusal]]) -> None:
