@@ -3,10 +3,15 @@ measured on, and fall back on the single model."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.routing.asked import MODELS, Domain, careful, several, singles
+from benchmarks.routing.curve import aiq_figures
+from benchmarks.routing.data import Field
+from benchmarks.routing.plan import Plan
 
 PRICES = (0.0, 0.01, 0.05, 0.2)
 LEARNED, ASKED = np.arange(300), np.arange(300, 400)
@@ -76,3 +81,20 @@ def test_of_many_models_only_those_worth_something_alone_are_asked() -> None:
     planned = several(domain, PRICES, LEARNED, ASKED)
 
     assert worth(planned)[0] >= worth(singles(domain, PRICES, LEARNED, ASKED))[0] - 0.03
+
+
+def test_domains_of_one_question_and_scores_between_are_measured_too(tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    field = Field(
+        prompts=[f"question {number}" for number in range(40)],
+        domains=np.array(["large"] * 30 + [f"only {number}" for number in range(8)] + ["gaps"] * 2),
+        models=["one", "two"],
+        scores=chance.choice([0.0, 0.5, 1.0], (40, 2)),
+        costs=np.tile([0.5, 2.0], (40, 1)),
+        answers=[["a", chance.choice(["a", "b"])] for _ in range(39)] + [None],
+    )
+
+    found = aiq_figures(field, Plan(tmp_path, quick=True))
+
+    assert 0 < found["aiq_routerbench"] <= found["aiq"]["oracle"] <= 1
+    assert found["aiq"]["questions"] == 40
