@@ -59,8 +59,10 @@ class _Chunk:
     """What one transaction gathers before it writes."""
 
     now: datetime
+    snapshot: ProviderSnapshot
+    """With what was assigned so far."""
     prepared: Prepared
-    """The rules at the snapshot, with what was assigned so far."""
+    """The rules at that snapshot."""
     moves: list[jobs.Move] = field(default_factory=list)
     decisions: list[record.DecisionRecord] = field(default_factory=list)
     classified: list[Job] = field(default_factory=list)
@@ -148,20 +150,19 @@ class Stage:
             if not rows:
                 return 0, None
             assert self._prepared is not None
-            chunk = _Chunk(
-                now=await clock(connection), prepared=self._prepared.moved_to(snapshot.plus(assigned))
-            )
+            filled = snapshot.plus(assigned)
+            chunk = _Chunk(await clock(connection), filled, self._prepared.moved_to(filled))
             stored = [jobs.job_of(row) for row in rows]
             found = await self._featured(connection, stored, chunk.now)
             for before, job in zip(stored, found, strict=True):
-                self._decide(before, job, snapshot, chunk)
+                self._decide(before, job, chunk)
             await self._write(connection, chunk, known)
         self._snapshot_stored = self._snapshot_stored or bool(chunk.decisions)
         return len(rows), chunk
 
     # -- thinking
 
-    def _decide(self, stored: Job, job: Job, snapshot: ProviderSnapshot, chunk: _Chunk) -> None:
+    def _decide(self, stored: Job, job: Job, chunk: _Chunk) -> None:
         """`stored` as its row is now, `job` with its features."""
         assert job.features is not None
         features = at_this_moment(job.features, job, chunk.now)
@@ -175,12 +176,13 @@ class Stage:
         self._record(stored, after, decision, features, chunk)
         if after.provider is not None:
             self._assign(after, chunk)
-            chunk.prepared = chunk.prepared.moved_to(snapshot.plus(self._assigned))
+            chunk.prepared = chunk.prepared.moved_to(chunk.snapshot)
 
     def _assign(self, job: Job, chunk: _Chunk) -> None:
         assert job.provider is not None and job.features is not None
-        before = self._assigned.get(job.provider, Assigned())
-        self._assigned[job.provider] = Assigned(before.jobs + 1, before.tokens + job.features.tokens)
+        before, more = self._assigned.get(job.provider, Assigned()), Assigned(1, job.features.tokens)
+        self._assigned[job.provider] = before.plus(more)
+        chunk.snapshot = chunk.snapshot.plus({job.provider: more})  # only this load moves
         chunk.bound[job.provider] += 1
 
     def _record(

@@ -42,9 +42,9 @@ def later(default: T) -> T:
 
 
 def _plain(value: Any) -> Any:
-    kind: type[Any] = type(value)
-    if is_dataclass(kind):
-        named, came_later = _fields(kind)
+    kind: Any = type(value)
+    if (known := _fields(kind)) is not None:
+        named, came_later = known
         found = {name: getattr(value, name) for name in named}
         for name, default in came_later:
             if found[name] == default:
@@ -64,8 +64,11 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]:
-    """All names; and of those that came later, the value at which the field is left out."""
+def _fields(kind: type[Any]) -> tuple[tuple[str, ...], tuple[tuple[str, Any], ...]] | None:
+    """All names; and of those that came later, the value at which the field is left out. None where it is no
+    dataclass."""
+    if not is_dataclass(kind):
+        return None
     named = fields(kind)
     later_ones = tuple((each.name, each.default) for each in named if each.metadata.get(LATER))
     return tuple(each.name for each in named), later_ones
@@ -84,6 +87,11 @@ def canonical(value: Any) -> bytes:
     `null`; the callers' types hold integers or finite floats, and refuse them.
     """
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def piece(value: Any) -> Any:
+    """A value that is written already: inside of others it gives the bytes that the value itself would give."""
+    return orjson.Fragment(canonical(value))
 
 
 def digest(value: Any) -> str:

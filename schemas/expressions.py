@@ -78,7 +78,7 @@ def compiled(text: str) -> Expression:
         raise BadExpression(
             f"an expression has {MAX_CHARACTERS:,} characters at most", line=1, column=1, lines=1
         )
-    named = frozenset(f"{owner}.{name}" for owner, name in _NAMES.findall(text)) & BY_NAME.keys()
+    named = frozenset(BY_NAME).intersection(f"{owner}.{name}" for owner, name in _NAMES.findall(text))
     try:
         program = _checked(text, named)
     except RuntimeError:

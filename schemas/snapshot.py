@@ -81,6 +81,9 @@ class Assigned:
     work_ms: int = later(0)
     """What their calls are expected to take at the catalog's own speed."""
 
+    def plus(self, more: Assigned) -> Assigned:
+        return Assigned(self.jobs + more.jobs, self.tokens + more.tokens, self.work_ms + more.work_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class RungPromise:
@@ -110,7 +113,8 @@ class ProviderSnapshot:
         return next((load for load in self.loads if load.provider == provider), None)
 
     def plus(self, assigned: dict[str, Assigned]) -> ProviderSnapshot:
-        """The same instant with the given work added; headroom shrinks and never goes below zero."""
+        """The same instant with the given work added; headroom shrinks and never goes below zero. Adding little by
+        little gives what adding all at once gives."""
         return replace(self, loads=tuple(_with(load, assigned.get(load.provider)) for load in self.loads))
 
     def facts(self) -> dict[str, Any]:

@@ -10,5 +10,7 @@ says which figures are missing, and why.
 MODULES = (
     "benchmarks.routing.saving",
     "benchmarks.routing.curve",
+    "benchmarks.routing.replayed",
+    "benchmarks.routing.deciding",
     "benchmarks.routing.load",
 )

@@ -1,8 +1,9 @@
 """Routing curves: quality against cost on RouterBench's subset (AIQ), against strong calls on RouteLLM's MMLU (APGR).
 
 AIQ: mean quality over costs from the cheapest to the dearest model, on the upper hull of what was measured. Every
-question is measured once, by a policy learned from the other folds: for every price of a dollar, and each domain, the
-model or the ladder that was worth most there. The domain table is the same without ladders.
+question is measured once, by a policy learned from the other folds: for every price of a dollar, and each domain, a
+plan whom to ask, and after whose answers to stop, or the single model that was worth most there (`asked.py`). The
+domain table is the same with single models only.
 
 APGR: mean share of the gap between weak and strong model that is closed, over all shares of strong calls.
 Source: RouterBench, arXiv 2403.12031; RouteLLM, arXiv 2406.18665.
@@ -14,20 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.routing.asked import careful, domain_of, several, singles
 from benchmarks.routing.data import (
     MANY_ANSWERS,
     MANY_MODELS,
     TWO_MODELS,
     Field,
     Floats,
-    Mask,
     Pair,
     missing,
     read_field,
     read_pair,
     split,
 )
-from benchmarks.routing.ladders import Ways, taken, ways
 from benchmarks.routing.plan import Plan, spread
 from benchmarks.routing.text import Texts, domain_means, predict, read_texts
 
@@ -54,34 +54,41 @@ def figures(plan: Plan) -> dict[str, Any]:
 
 def aiq_figures(field: Field, plan: Plan) -> dict[str, Any]:
     runs = [curves(field, seed) for seed in range(plan.splits)]
-    cascade, table = zip(*runs, strict=True)
+    cascade, table = ([aiq(points, field) for points in each] for each in zip(*runs, strict=True))
     return {
         "aiq_routerbench": spread(cascade)["median"],
         "domain_table_aiq": spread(table)["median"],
         "aiq": {
             "cascade": spread(cascade),
             "domain_table": spread(table),
-            "over_domain_table": spread([one - other for one, other in runs]),
+            "over_domain_table": spread([one - other for one, other in zip(cascade, table, strict=True)]),
             "best_single_quality": round(float(field.scores.mean(axis=0).max()), 4),
-            "ladders_in_hindsight": round(ladders_in_hindsight(field), 4),
+            "quality_for_any_money": spread([float(points[:, 1].max()) for points, _ in runs]),
+            "in_hindsight": round(in_hindsight(field), 4),
             "oracle": round(oracle(field), 4),
             "questions": len(field),
         },
     }
 
 
-def curves(field: Field, seed: int) -> tuple[float, float]:
-    """AIQ of the cascade and of the domain table."""
+def curves(field: Field, seed: int) -> tuple[Floats, Floats]:
+    """Mean cost and quality at every price, of the cascade and of the domain table."""
     fold = np.random.default_rng(seed).permutation(len(field)) % FOLDS
-    cascade, table = np.zeros((len(PRICES), 2)), np.zeros((len(PRICES), 2))
-    for number in range(FOLDS):
-        for name in np.unique(field.domains):
-            places = np.flatnonzero(field.domains == name)
-            learned = fold[places] != number
-            found = ways(field, places, learned)
-            table += _followed(Ways(found.singles, []), learned)
-            cascade += _followed(found, learned)
-    return aiq(cascade / len(field), field), aiq(table / len(field), field)
+    found = np.zeros((2, len(PRICES), 2))
+    whole = domain_of(field, np.arange(len(field)))
+    for name in np.unique(field.domains):
+        places = np.flatnonzero(field.domains == name)
+        domain = domain_of(field, places)
+        for number in range(FOLDS):
+            learned, asked = (
+                np.flatnonzero(part) for part in (fold[places] != number, fold[places] == number)
+            )
+            if len(learned):
+                followed = careful(domain, PRICES, learned, asked)
+            else:  # nothing of this domain: then what all others say
+                followed = careful(whole, PRICES, np.flatnonzero(fold != number), places[asked])
+            found += [each.totals() for each in followed]
+    return found[0] / len(field), found[1] / len(field)
 
 
 def aiq(points: Floats, field: Field) -> float:
@@ -92,15 +99,13 @@ def aiq(points: Floats, field: Field) -> float:
     return float(np.interp(grid, hull[:, 0], hull[:, 1]).mean())
 
 
-def ladders_in_hindsight(field: Field) -> float:
-    """AIQ of the ways that turn out best on the very questions that are measured: what this evidence can give."""
+def in_hindsight(field: Field) -> float:
+    """AIQ of the plans learned on the very questions that are measured: about what this evidence can give."""
     total = np.zeros((len(PRICES), 2))
     for name in np.unique(field.domains):
-        places = np.flatnonzero(field.domains == name)
-        known = np.ones(len(places), dtype=bool)
-        found = ways(field, places, known)
-        chosen = [taken(found, price, known) for price in PRICES]
-        total += [(way.cost.sum(), way.quality.sum()) for way in chosen]
+        domain = domain_of(field, np.flatnonzero(field.domains == name))
+        every = np.arange(len(domain.scores))
+        total += (singles if domain.answers is None else several)(domain, PRICES, every, every).totals()
     return aiq(total / len(field), field)
 
 
@@ -109,12 +114,6 @@ def oracle(field: Field) -> float:
     worth = [(field.scores - price * field.costs).argmax(axis=1) for price in PRICES]
     rows = np.arange(len(field))
     return aiq(np.array([(field.costs[rows, m].mean(), field.scores[rows, m].mean()) for m in worth]), field)
-
-
-def _followed(found: Ways, learned: Mask) -> Floats:
-    """Cost and quality summed over the questions not learned from, for each price."""
-    chosen = [taken(found, price, learned) for price in PRICES]
-    return np.array([(way.cost[~learned].sum(), way.quality[~learned].sum()) for way in chosen])
 
 
 def _hull(points: Floats) -> Floats:

@@ -25,9 +25,11 @@ its defaults on the same triples, its labels counted alike. *Labels from elsewhe
 batch, and used as if they came from earlier work.
 
 **AIQ.** Every question is measured once, by a policy learned from the other four fifths; the domain table learns from
-the same. The policy takes, for each domain, one model, or two cheap ones and the strong one where they disagree.
-*Ladders in hindsight* are those that turn out best on the measured questions themselves: about the most that this
-evidence can give here, and so the reason where a figure stays below its anchor.
+the same. The policy takes, for each domain and price of a dollar, one model, or a plan that asks up to three and goes
+by who agrees with whom; which of the two, questions say that were held back from the four fifths. *In hindsight* is
+that plan learned on the measured questions themselves. *For any money* is the quality that the policy reaches where
+cost does not matter. A curve as high as that at every cost would have that AIQ, so between an anchor and it lies all
+that the answers may cost; where that is next to nothing, no cascade on this evidence can reach the anchor.
 
 **APGR.** Labels and questions do not overlap; router and domain table have the same labels."""
 
@@ -86,7 +88,8 @@ def _curves(found: dict[str, Any]) -> Iterator[str]:
         lines.append(
             f"| AIQ, RouterBench subset ({aiq['questions']:,}) | best learned router .856; reach ≥ .876 | "
             f"**{_range(aiq['cascade'])}** | {_range(aiq['domain_table'])} | "
-            f"ladders in hindsight {aiq['ladders_in_hindsight']:.3f}; oracle {aiq['oracle']:.3f}; "
+            f"in hindsight {aiq['in_hindsight']:.3f}; quality for any money "
+            f"{aiq['quality_for_any_money']['median']:.3f}; oracle {aiq['oracle']:.3f}; "
             f"best single model's quality {aiq['best_single_quality']:.3f} |"
         )
     if apgr := found.get("apgr"):
@@ -102,8 +105,12 @@ def _curves(found: dict[str, Any]) -> Iterator[str]:
 def _others(found: dict[str, Any]) -> Iterator[str]:
     """What modules with a `page` of their own say."""
     for name in MODULES:
-        if find_spec(name) and (told := getattr(importlib.import_module(name), "page", None)):
-            yield told(found)
+        if (
+            find_spec(name)
+            and (say := getattr(importlib.import_module(name), "page", None))
+            and (told := say(found))
+        ):
+            yield told
 
 
 def _range(spread: dict[str, float] | None) -> str:

@@ -29,11 +29,28 @@ class Weighed(NamedTuple):
     failed: int
 
 
+NOBODY = Weighed(0, 0)
+
+
 class Known(NamedTuple):
     """A job as conditions see it."""
 
     facts: Facts
     situation: Any
+    said: dict[str, bool | None]
+    """What conditions have said of this job already, by their text: rules repeat each other's parts."""
+    beside: dict[tuple[frozenset[str], int], Any]
+    """Its situations beside groups of candidates, by the names that are looked at and the bits of the group."""
+
+    @classmethod
+    def of(cls, facts: Facts) -> Known:
+        return cls(facts, situation(facts), {}, {})
+
+    def says(self, expression: Expression) -> bool | None:
+        text = expression.text
+        if text not in self.said:
+            self.said[text] = expression.holds(self.situation)
+        return self.said[text]
 
 
 class Clause(Protocol):
@@ -66,10 +83,10 @@ class OfJob:
     cost: ClassVar[int] = 1
 
     def weigh(self, job: Known, among: int) -> Weighed:
-        holds = self.expression.holds(job.situation)
+        holds = job.says(self.expression)
         if holds is None:
             return Weighed(0, among)
-        return Weighed(among, 0) if holds else Weighed(0, 0)
+        return Weighed(among, 0) if holds else NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +99,15 @@ class OfPairs:
     cost: ClassVar[int] = 2
 
     def weigh(self, job: Known, among: int) -> Weighed:
-        of_job = {name: job.facts[name] for name in self.job_names}
+        names, known = self.expression.names, job.beside
         true = failed = 0
         for facts, members in self.groups:
             if not members & among:
                 continue
-            holds = self.expression.holds(situation({**of_job, **facts}))
+            if (names, members) not in known:
+                of_job = {name: job.facts[name] for name in self.job_names}
+                known[names, members] = situation({**of_job, **facts})
+            holds = self.expression.holds(known[names, members])
             if holds is None:
                 failed |= members
             elif holds:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from router_worker.engine.candidates import Ask, Place, ask, place
+from router_worker.engine.candidates import Ask, Place, ask
 from router_worker.engine.constraints import is_late, screen, too_late
 from router_worker.engine.estimates import estimate
 from router_worker.engine.frames import Frame, Frames, frames
 from router_worker.engine.plan import lay_plan
 from router_worker.engine.reasons import why
+from router_worker.engine.rules import forbid
+from router_worker.engine.standings import Standings, digest_of, places, standings
 from schemas.canonical import digest
 from schemas.catalog import Catalog
 from schemas.decision import Candidate, Decision, Estimate, Refusal
@@ -43,22 +45,29 @@ class Prepared:
     frames: Frames
     places: dict[str, Place]
     """By provider name; never changed."""
+    standings: Standings
+    """What `places` and the digest are made of."""
     policy_digest: str
     snapshot_digest: str
 
     def moved_to(self, snapshot: ProviderSnapshot) -> Prepared:
-        """The same policy at another snapshot. Cheap where the catalog is the same object."""
+        """The same policy at another snapshot. Cheap where the catalog is the same object and few loads moved."""
         if snapshot.catalog is not self.catalog:
             return prepare(self.policy, snapshot)
-        return replace(self, places=_places(snapshot), snapshot_digest=digest(snapshot.facts()))
+        found = standings(snapshot, self.standings)
+        return replace(
+            self,
+            places=places(snapshot, found),
+            standings=found,
+            snapshot_digest=digest_of(snapshot, found),
+        )
 
     def decide(self, features: JobFeatures) -> Decision:
         frame, forbidden = self.frames.of(features)
         asked = ask(features, frame.policy)
         found: list[list[Refusal]] = [[] for _ in frame.seats]
         screen(asked, frame.screens, found)
-        for index, refusal in forbidden:
-            found[index].append(refusal)
+        forbid(forbidden, found)
         judged = [self._judged(asked, frame, index, found[index]) for index in range(len(found))]
         ranked, aside = _parted(judged, frame, features.time_left_ms)
         outcome = why(asked, frame.seats, aside, ranked)
@@ -92,20 +101,16 @@ class Prepared:
 
 
 def prepare(policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Prepared:
+    found = standings(snapshot)
     return Prepared(
         policy=policy,
         catalog=snapshot.catalog,
         frames=frames(policy, snapshot.catalog),
-        places=_places(snapshot),
+        places=places(snapshot, found),
+        standings=found,
         policy_digest=digest(policy),
-        snapshot_digest=digest(snapshot.facts()),
+        snapshot_digest=digest_of(snapshot, found),
     )
-
-
-def _places(snapshot: ProviderSnapshot) -> dict[str, Place]:
-    loads = {load.provider: load for load in snapshot.loads}
-    names = (provider.name for provider in snapshot.catalog.providers)
-    return {name: place(name, loads.get(name)) for name in names}
 
 
 Judged = Sequence[Candidate | Estimate]

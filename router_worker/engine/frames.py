@@ -38,7 +38,7 @@ class Frames:
     bans: tuple[Ban, ...]
 
     def of(self, features: JobFeatures) -> tuple[Frame, Iterable[tuple[int, Refusal]]]:
-        """The job's frame, and whom the policy forbids for it: indexes of seats, each with its refusal."""
+        """The job's frame, and whom the policy forbids for it: bits of seats, each with its refusal."""
         if not self.bans and not self.tiers:
             return self.outside, ()
         job = known(features)
@@ -47,7 +47,7 @@ class Frames:
         everybody = (1 << len(frame.seats)) - 1
         found = [each for ban in self.bans for each in ban.refusals(job, everybody)]
         if isinstance(tier, Refusal):
-            found.extend((index, tier) for index in range(len(frame.seats)))
+            found.append((everybody, tier))
         return frame, found
 
 

@@ -5,13 +5,13 @@ Rules are told in the order of their names, so that their order in the file chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from router_worker.engine.candidates import Seat
 from router_worker.engine.clauses import Clause, Known, Panel, clause
 from schemas.decision import Refusal
-from schemas.expressions import compiled, situation
+from schemas.expressions import compiled
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy, Rule, Tier
 from schemas.sensitivity import Quality
@@ -30,12 +30,12 @@ class Ban:
     when_failed: Refusal
 
     def refusals(self, job: Known, everybody: int) -> Iterator[tuple[int, Refusal]]:
-        """The index of each candidate that it refuses, and the refusal."""
+        """The bits of the candidates that it refuses, and the refusal."""
         true, failed = self.forbids.weigh(job, everybody)
-        for index in _bits(true):
-            yield index, self.refusal
-        for index in _bits(failed):
-            yield index, self.when_failed
+        if true:
+            yield true, self.refusal
+        if failed:
+            yield failed, self.when_failed
 
 
 def bans(policy: RoutingPolicy, seats: Iterable[Seat]) -> tuple[Ban, ...]:
@@ -46,8 +46,17 @@ def bans(policy: RoutingPolicy, seats: Iterable[Seat]) -> tuple[Ban, ...]:
 
 
 def known(job: JobFeatures) -> Known:
-    facts = job_facts(job)
-    return Known(facts, situation(facts))
+    return Known.of(job_facts(job))
+
+
+def forbid(forbidden: Iterable[tuple[int, Refusal]], found: Sequence[list[Refusal]]) -> None:
+    """Adds each refusal to the lists of those whose bits are set."""
+    for bits, refusal in forbidden:
+        left = bits
+        while left:
+            lowest = left & -left
+            found[lowest.bit_length() - 1].append(refusal)
+            left ^= lowest
 
 
 def tier_of(policy: RoutingPolicy, job: Known) -> Tier | Refusal | None:
@@ -82,10 +91,3 @@ def _ban(rule: Rule, panel: Panel) -> Ban:
         refusal=Refusal(rule.rule, rule.because),
         when_failed=Refusal(rule.rule, "The rule could not be evaluated, so it refuses."),
     )
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest

@@ -98,6 +98,26 @@ def test_moving_to_another_snapshot_gives_what_preparing_anew_gives(case: Case, 
 
 
 @law
+@given(
+    cases, st.lists(st.dictionaries(st.integers(0, 3), st.integers(0, 3), max_size=3), max_size=4), st.data()
+)
+def test_however_the_loads_move_the_digest_is_that_of_the_facts(
+    case: Case, moves: list[dict[int, int]], data: st.DataObject
+) -> None:
+    """What is kept of loads that did not move is what they would give anew, in whatever order they come."""
+    moved = prepare(case.policy, case.snapshot)
+    for move in moves:
+        names = [load.provider for load in case.snapshot.loads]
+        assigned = {names[place]: Assigned(jobs, 10) for place, jobs in move.items() if place < len(names)}
+        loads = data.draw(st.permutations(case.snapshot.plus(assigned).loads))
+        later = replace(case.snapshot, loads=tuple(loads))
+        moved = moved.moved_to(later)
+
+        assert moved.snapshot_digest == digest(later.facts())
+        assert canonical(moved.decide(case.job)) == canonical(decide(case.job, case.policy, later))
+
+
+@law
 @given(cases, st.integers(0, 10_000))
 def test_the_order_of_catalog_and_loads_does_not_matter(case: Case, seed: int) -> None:
     ours, theirs = case.decided(), case._replace(snapshot=shuffled(case.snapshot, seed)).decided()

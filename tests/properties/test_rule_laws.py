@@ -96,7 +96,7 @@ def test_a_condition_that_was_split_says_what_it_says_whole(
     asked = among & ((1 << len(pairs)) - 1)
     facts = job_facts(job)
 
-    weighed = clause(text, Panel(pairs)).weigh(Known(facts, situation(facts)), asked)
+    weighed = clause(text, Panel(pairs)).weigh(Known.of(facts), asked)
 
     whole = [compiled(text).holds(situation({**facts, **pair})) for pair in pairs]
     true = sum(1 << index for index, holds in enumerate(whole) if holds)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks.routing import __main__ as command
-from benchmarks.routing import curve, peers, report, saving
+from benchmarks.routing import curve, deciding, peers, replayed, report, saving
 from benchmarks.routing.data import MANY_ANSWERS, MANY_MODELS, TWO_MODELS, read_field, read_pair, split
 from benchmarks.routing.plan import Plan
 from benchmarks.routing.text import domain_means, predict, read_texts
@@ -46,7 +46,13 @@ def without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saving, "bargain", unreachable)
 
 
-@pytest.mark.usefixtures("without_peers")
+@pytest.fixture
+def few_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replayed, "QUICK", 100)
+    monkeypatch.setattr(deciding, "QUICK", 50)
+
+
+@pytest.mark.usefixtures("without_peers", "few_decisions")
 def test_a_quick_run_on_other_questions_and_models_gives_every_figure(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
 
@@ -59,16 +65,24 @@ def test_a_quick_run_on_other_questions_and_models_gives_every_figure(folder: Pa
     assert found["saving_violation_rate_max"] <= 0.12
     assert found["domain_table_aiq"] - 0.02 <= found["aiq_routerbench"] <= found["aiq"]["oracle"]
     assert found["apgr_mmlu_1500"] > 0.55
+    assert found["replay_identical"] == 1.0
+    assert found["replayed"] >= 100
+    assert found["decide_cpu_us_p99"] > 0
     assert found["run"]["seeds"] == [0]
 
 
+@pytest.mark.usefixtures("few_decisions")
 def test_an_empty_folder_leaves_everything_out_and_says_so(tmp_path: Path) -> None:
     found = command.run(Plan(tmp_path, quick=True))
 
     assert set(found["left_out"]) >= {"saving", "aiq", "apgr"}
     assert "routing/routellm_mmlu.csv.gz is not in the data folder" in found["left_out"]["saving"]
     assert "saving_over_hindsight" not in found
-    assert "## Routing" in report.page(found)
+    assert found["replayed"], "what needs no data is measured all the same"
+    page = report.page(found)
+    assert "## Routing" in page
+    assert "**Replay.**" in page
+    assert "**Deciding.**" in page
 
 
 def test_the_fast_walk_is_the_products_own(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.canonical import canonical, digest
+from schemas.canonical import canonical, digest, piece
 from schemas.decision import Step, step_of
 from schemas.policy import RoutingPolicy
 from schemas.sensitivity import Sensitivity
@@ -105,6 +105,13 @@ def test_enums_dataclasses_tuples_sets_and_bytes_have_plain_forms() -> None:
     assert canonical(value) == (
         b'{"bytes":"00ff","dataclass":{"alpha":"public","zeta":1},"enum":"yes","set":["a","b"],"tuple":[1,2]}'
     )
+
+
+@given(_values)
+@settings(max_examples=100)
+def test_a_piece_has_the_bytes_of_its_value_wherever_it_stands(value: Any) -> None:
+    assert canonical(piece(value)) == canonical(value)
+    assert canonical({"b": [piece(value)], "a": 1}) == canonical({"b": [value], "a": 1})
 
 
 def test_a_model_has_the_bytes_of_its_plain_values() -> None:
