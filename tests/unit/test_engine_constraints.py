@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from router_worker.engine.constraints import covered
 from router_worker.engine.decide import decide
+from schemas.residency import covered
 from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import ProviderStatus
 from tests.engine_values import a_job, a_load, a_model, a_policy, a_price, a_provider, a_snapshot

@@ -80,9 +80,9 @@ def test_the_document_gives_figures_and_the_job_gives_the_rules() -> None:
 @pytest.mark.parametrize(
     ("extractor", "closed"),
     [
-        (Extractor(Broken(), Words()), ("tokens", "prompt_tokens")),
-        (Extractor(Words(), Broken()), ("language",)),
-        (Extractor(Broken(), Broken()), ("tokens", "prompt_tokens", "language")),
+        (Extractor(Broken(), Words()), ("tokens:RuntimeError", "prompt_tokens:RuntimeError")),
+        (Extractor(Words(), Broken()), ("language:MemoryError",)),
+        (Extractor(Broken(), Broken()), ("tokens:RuntimeError", "prompt_tokens:RuntimeError", "language:MemoryError")),
     ],
 )
 def test_an_extractor_that_fails_raises_the_class_and_is_named(
@@ -93,13 +93,14 @@ def test_an_extractor_that_fails_raises_the_class_and_is_named(
     assert found.closed_by == closed
     assert found.sensitivity is Sensitivity.RESTRICTED
     assert found.tokens >= 3
-    assert found.language == ("und" if "language" in closed else "en")
+    assert found.language == ("und" if "language:MemoryError" in closed else "en")
+    assert found.raised_by == ("closed",)
 
 
 def test_a_text_that_is_not_unicode_closes_and_its_bytes_are_the_count() -> None:
     found = Extractor(TokenCounter(), Words()).extract("ab\ud800", REVIEW, a_job(), NOON)
 
-    assert (found.closed_by, found.tokens) == (("tokens",), 5)
+    assert (found.closed_by, found.tokens) == (("tokens:UnicodeEncodeError",), 5)
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(90, 90_000), (0, 0), (-1, -1_000)])
