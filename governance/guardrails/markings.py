@@ -86,10 +86,12 @@ _HINT = re.compile(
 )
 
 _FILED = re.compile(
-    r"^\s*(?:\d{1,3}\s+)?exhibit\s+(?:\d{1,2}\.\d{1,3}|99)\b|omitted (?:and|from this) .{0,60}\bfiled\b|"
+    r"^[ \t]{0,100}(?:\d{1,3}[ \t]{1,100})?exhibit (?:\d{1,2}\.\d{1,3}|99)\b|"
+    r"omitted (?:and|from this) .{0,60}\bfiled\b|"
     r"\bconfidential treatment (?:has been |was )?request|request(?:ed)? for confidential treatment|"
     r"(?:omitted|redacted) for confidential treatment|"
-    r"^\s*source: .{2,80}, (?:10-[kq]|8-k|s-1|s-4|f-1|20-f|6-k|10-12g)[^,\n]{0,20}, \d{1,2}/\d{1,2}/\d{4}\s*$",
+    r"^[ \t]{0,100}source: .{2,80}, (?:10-[kq]|8-k|s-1|s-4|f-1|20-f|6-k|10-12g)[^,\n]{0,20}, "
+    r"\d{1,2}/\d{1,2}/\d{4}[ \t]{0,100}$",
     re.IGNORECASE | re.MULTILINE,
 )
 

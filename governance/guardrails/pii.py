@@ -63,19 +63,11 @@ def spans(text: str, pause: Pause = no_pause) -> list[Found]:
 
 
 def _scan(text: str) -> Iterator[Found]:
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for kind, start, end in _candidates(text):
-        if all(end <= begin or start >= stop for begin, stop in _near(taken, start)):
-            taken.append((start, end))
+        if 1 not in taken[start:end]:
+            taken[start:end] = b"\x01" * (end - start)
             yield Found(kind, start, end)
-
-
-def _near(taken: list[tuple[int, int]], start: int) -> list[tuple[int, int]]:
-    return [
-        each
-        for each in taken
-        if each[1] > start - personal_numbers.LONGEST and each[0] < start + personal_numbers.LONGEST
-    ]
 
 
 def _candidates(text: str) -> Iterator[Found]:

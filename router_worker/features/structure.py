@@ -30,7 +30,8 @@ _ROW = re.compile(r"[^|]*\|[^|]*\||[^\t]*\t[^\t]+\t|\S.{0,60}\S {3,}\S.{0,60}\S 
 _RULE = re.compile(r"[-=|+: ]{8,}")
 _SENTENCE = re.compile(r"[.!?\u3002\uff01\uff1f](?=\s|$)|\n\s*\n")
 _PAGE_END = re.compile(
-    r"\f|^\s{0,40}-?\s?(?:page |seite |página |pagina )?\d{1,4}\s?-?\s*$", re.IGNORECASE | re.MULTILINE
+    r"\f|^[ \t]{0,40}(?:- ?|page |seite |página |pagina )?\d{1,4}(?: ?-)?[ \t]{0,40}$",
+    re.IGNORECASE | re.MULTILINE,
 )
 _PARTS = (
     *("section", "clause", "article", "paragraph", "schedule", "exhibit", "annex", "appendix"),

@@ -82,7 +82,10 @@ def test_the_document_gives_figures_and_the_job_gives_the_rules() -> None:
     [
         (Extractor(Broken(), Words()), ("tokens:RuntimeError", "prompt_tokens:RuntimeError")),
         (Extractor(Words(), Broken()), ("language:MemoryError",)),
-        (Extractor(Broken(), Broken()), ("tokens:RuntimeError", "prompt_tokens:RuntimeError", "language:MemoryError")),
+        (
+            Extractor(Broken(), Broken()),
+            ("tokens:RuntimeError", "prompt_tokens:RuntimeError", "language:MemoryError"),
+        ),
     ],
 )
 def test_an_extractor_that_fails_raises_the_class_and_is_named(
