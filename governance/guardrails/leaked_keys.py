@@ -29,6 +29,10 @@ LEAST_BITS = 2.9
 """Of entropy a character, from which on a value behind a word looks made: `hunter2hunter2` has 2.8, a UUID 3.4."""
 
 
+SHORTEST_KEY = 12
+"""Characters of the shortest key with a maker's form; words are looked at from this length on."""
+
+
 class Format(NamedTuple):
     maker: str
     prefixes: tuple[str, ...]
@@ -36,6 +40,7 @@ class Format(NamedTuple):
     pattern: re.Pattern[str]
     before: int = 0
     """So many characters of it may stand before the prefix."""
+    has_spaces: bool = False
 
 
 def _format(maker: str, pattern: str, *prefixes: str, before: int = 0) -> Format:
@@ -78,6 +83,7 @@ FORMATS = (
         "private_key",
         ("-----BEGIN",),
         re.compile(r"-----BEGIN (?:[A-Z0-9]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----"),
+        has_spaces=True,
     ),
     Format(
         "connection",
@@ -133,8 +139,11 @@ def spans(text: str, pause: Pause = no_pause) -> list[Found]:
 
 
 def _scan(text: str) -> Iterator[Found]:
+    long_words = " ".join(word for word in text.split() if len(word) >= SHORTEST_KEY)
     for each in FORMATS:
         for prefix in each.prefixes:
+            if prefix not in (text if each.has_spaces else long_words):
+                continue
             for at in places(text, prefix):
                 start = max(0, at - each.before)
                 one = (

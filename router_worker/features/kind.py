@@ -11,13 +11,13 @@ import re
 
 from router_worker.features.structure import Structure
 
-READ_CHARACTERS = 12_000
+READ_CHARACTERS = 8_000
 """From the beginning; the end, where letters are signed, is read too."""
 
 END_CHARACTERS = 1_500
 LEAST_POINTS = 3
-TITLE_POINTS = 2
-"""For a word in the first 400 characters that names the kind itself."""
+TITLE_POINTS, TITLE_CHARACTERS = 2, 200
+"""For a word that names the kind itself, near the beginning."""
 
 _WORDS = {
     kind: tuple(word for line in lines for word in line.split("|"))
@@ -62,10 +62,10 @@ _HEAD = re.compile(
     r"^(?:from|to|sent|date|subject|von|an|betreff|de|à|objet|asunto|oggetto|onderwerp):\s",
     re.IGNORECASE | re.MULTILINE,
 )
-_BLANK = re.compile(r"_{4,}|\.{6,}|\[ ?x?\]|☐|☑|□")
+_BLANKS = ("____", "......", "[ ]", "[x]", "\u2610", "\u2611", "\u25a1")
 _CODE = re.compile(
-    r"[;{}]\s*$|^\s*(?:def|class|import|from|function|return|public|private|static|const|let|var|if|for|while|select|"
-    r"insert|update|#include|package|fn|func|end|elif|else)\b.*[:;({=]?\s*$",
+    r"(?:def|class|import|from|function|return|public|private|static|const|let|var|if|for|while|select|insert|update|"
+    r"#include|package|fn|func|elif|else)\b[^.]*(?:[:;(={]|import \S+)\s*$|import [\w.]+$|(?:return|end)\b[^.,]{0,40}$"
 )
 _LOG = re.compile(
     r"^\W{0,2}(?:\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}|\d{2}:\d{2}:\d{2}|[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:\d{2}:\d{2}|"
@@ -85,7 +85,7 @@ def kind_of(text: str, built: Structure) -> str:
     points["letter"] += min(4, sum(1 for _ in _HEAD.finditer(head[:2_000])))
     points["form"] += _form_points(head, built)
     for kind, title in _TITLES.items():
-        points[kind] += TITLE_POINTS * bool(title.search(read, 0, 400))
+        points[kind] += TITLE_POINTS * bool(title.search(read, 0, TITLE_CHARACTERS))
     best = max(points, key=lambda kind: points[kind])
     return best if points[best] >= LEAST_POINTS else "other"
 
@@ -104,11 +104,11 @@ _TITLES = {
 
 def _form_points(head: str, built: Structure) -> int:
     """Blanks to be filled in, columns, and many digits in few sentences."""
-    blanks = sum(1 for _ in _BLANK.finditer(head))
+    blanks = sum(map(head.count, _BLANKS))
     return min(4, blanks // 3) + min(3, built.tables) + 2 * (built.digit_permille > 150)
 
 
 def _is_code(head: str) -> bool:
-    lines = [line for line in head.splitlines() if line.strip()][:200]
-    marked = sum(1 for line in lines if _CODE.search(line[:300]) or _LOG.match(line))
+    lines = [line for each in head.splitlines()[:300] if (line := each[:200].strip())]
+    marked = sum(1 for line in lines if line[-1] in ";{}" or _CODE.match(line) or _LOG.match(line))
     return len(lines) >= 3 and marked >= _CODE_SHARE * len(lines)

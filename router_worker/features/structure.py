@@ -28,11 +28,8 @@ _HEADING = re.compile(
 _ITEM = re.compile(r"[-*•‣▪◦\u2013] {1,4}\S|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\) {1,4}\S", re.IGNORECASE)
 _ROW = re.compile(r"[^|]*\|[^|]*\||[^\t]*\t[^\t]+\t|\S.{0,60}\S {3,}\S.{0,60}\S {3,}\S")
 _RULE = re.compile(r"[-=|+: ]{8,}")
-_SENTENCE = re.compile(r"[.!?\u3002\uff01\uff1f](?=\s|$)|\n\s*\n")
-_PAGE_END = re.compile(
-    r"\f|^[ \t]{0,40}(?:- ?|page |seite |página |pagina )?\d{1,4}(?: ?-)?[ \t]{0,40}$",
-    re.IGNORECASE | re.MULTILINE,
-)
+_SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n", "\u3002", "\uff01", "\uff1f", "\n\n")
+_PAGE_NUMBER = re.compile(r"(?:- ?|page |seite |página |pagina )?\d{1,4}(?: ?-)?", re.IGNORECASE)
 _PARTS = (
     *("section", "clause", "article", "paragraph", "schedule", "exhibit", "annex", "appendix"),
     *(
@@ -75,12 +72,12 @@ def structure(text: str) -> Structure:
     words = len(seen.split())
     blank = sum(map(seen.count, " \n\t\r"))
     digits = sum(map(seen.count, "0123456789"))
-    sentences = 1 + sum(1 for _ in _SENTENCE.finditer(seen))
+    sentences = 1 + sum(map(seen.count, _SENTENCE_ENDS))
     return Structure(
         sections=sum(map(_is_heading, short)),
         tables=_tables(lines),
         list_items=sum(1 for line in lines if _ITEM.match(line.lstrip())),
-        pages=_pages(seen, len(text)),
+        pages=_pages(short, seen.count("\f"), len(text)),
         digit_permille=round(1000 * digits / max(1, len(seen) - blank)),
         sentence_words=round(words / sentences),
         references=references(seen),
@@ -115,8 +112,8 @@ def _tables(lines: Iterable[str]) -> int:
     return found
 
 
-def _pages(seen: str, characters: int) -> int:
+def _pages(lines: Iterable[str], feeds: int, characters: int) -> int:
     """As the text marks them: by form feeds or by numbers that stand alone. Else by its length."""
-    marked = sum(1 for _ in _PAGE_END.finditer(seen))
+    marked = max(feeds, sum(1 for line in lines if _PAGE_NUMBER.fullmatch(line)))
     by_length = -(-characters // PAGE_CHARACTERS)
     return marked + 1 if marked >= 2 and marked >= by_length // 4 else by_length
