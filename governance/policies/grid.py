@@ -99,8 +99,12 @@ def _values(texts: list[str], catalog: Catalog) -> Mapping[str, tuple[Any, ...]]
         "draw": tuple(sorted({0, 999_999, *(each for each in near if each <= 999_999)})),
         "kind": (*KINDS, ""),
         "difficulty": tuple(sorted({0.0, 1.0, *_near_shares(texts)})),
-        "markings": ((), *((each.value,) for each in Marking)),
-        "personal_data": ((), *(((each.value, count),) for each in PersonalData for count in (1, 100))),
+        "markings": ((), *((each.value,) for each in Marking), tuple(each.value for each in Marking)),
+        "personal_data": (
+            (),
+            *(((each.value, count),) for each in PersonalData for count in (1, 100)),
+            tuple((each.value, 10) for each in PersonalData),
+        ),
         "secrets": ((), (("aws", 1),)),
         "raised_by": ((), *((text,) for text in sorted(named | {"secrets"}) if text)),
     }
