@@ -7,9 +7,21 @@ its kind. Only kinds that have a form are asked for (`KINDS`); names, places and
 are those of `CLASSYARD_DATA`: `presidio_synth` (sentences made from templates), `datafog` (cases by hand, traps among
 them), and 60 contracts of CUAD, in which everything but e-mail addresses and telephone numbers counts as false.
 
-Figures of 2026-11-28, on this part of the sets, which the patterns were also made with; 2 cores, CPython 3.11:
+Figures of 2026-11-28, on the part of the sets which the patterns were also made with, so that others may well give
+less; one of 2 busy cores of AMD EPYC, CPython 3.11.7, times of the processor:
 
-FIGURES
+| set | labelled | precision | recall | F2 |
+|---|---|---|---|---|
+| presidio_synth, 833 sentences | 187 | 1.000 | .995 | .996 |
+| datafog, 87 cases | 41 | 1.000 | .976 | .980 |
+
+| 60 contracts, of 60,882 characters in the mean | |
+|---|---|
+| with e-mail addresses, with telephone numbers | 13, 19 |
+| with personal data of another kind, with a key | 0, 0 |
+| marked by their authors (all of them filings), raised above internal | 3, 0 |
+| personal data, keys | 2.5 ms (406 documents a second), 1.6 ms (618) |
+| all features | 13.5 ms (74); of their first 2,000 characters 2.1 ms, of which the language takes 1.1 |
 """
 
 from __future__ import annotations
