@@ -70,7 +70,7 @@ _MARKINGS: tuple[tuple[Marking, str], ...] = (
     ),
     (
         Marking.INTERNAL,
-        r"(?:for )?internal(?: use)?(?: only)?|nur für den (?:internen|dienst)gebrauch|intern|"
+        r"(?:for )?internal(?: use)?(?: only)?|nur für den (?:internen |dienst)gebrauch|intern|"
         r"(?:for )?(?:company|staff) use only|usage interne|uso interno|tlp ?:? ?green",
     ),
 )

@@ -28,6 +28,7 @@ _TURN = re.compile(r"[A-Z]\d\d")
 """Where accounts and identities with letters turn from them to digits."""
 
 _CARD = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){11,18}(?![\w-])")
+_CARD_WORD = re.compile(r"card|karte|carte|tarjeta|carta|kaart|visa|maestro|amex|\bcc\b", re.IGNORECASE)
 _FIXED = re.compile(
     r"(?<![\w.+/-])(?:"
     r"(?P<us>\d{3}-\d{2}-\d{4})"
@@ -164,7 +165,8 @@ def _shaped(text: str, start: int, end: int) -> Iterator[Found]:
 def _cards(text: str, start: int, end: int) -> Iterator[Found]:
     for one in _CARD.finditer(text, start, end):
         digits = re.sub(r"\D", "", one[0])
-        if _is_of_a_card(digits) and _grouped_like_a_card(one[0]) and _valid("luhn", digits):
+        said = _CARD_WORD.search(_before(text, one.start()))
+        if (said or _is_of_a_card(digits)) and _grouped_like_a_card(one[0]) and _valid("luhn", digits):
             yield Found(PersonalData.CARD, *one.span())
 
 
