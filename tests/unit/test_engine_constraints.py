@@ -167,6 +167,29 @@ def test_a_region_covers_itself_and_what_lies_within_it(
     assert covered(region, allowed) is is_covered
 
 
+def test_an_exact_count_of_the_document_goes_before_the_factor() -> None:
+    counted = {"tokens_by_family": (("cl100k", 1_700),)}
+    model = {"tokenizer": "cl100k", "context_tokens": 3_000}
+
+    assert "3,005" in refusals(job=counted, model=model)["context"], (
+        "1,700, and 405 around it, and 900 of answer"
+    )
+    assert refusals(model=model) == {}, "by the factor it would fit"
+    assert refusals(job=counted, model=model | {"tokens_per_o200k": 1.2}) == {}, (
+        "a factor of one's own is meant"
+    )
+    assert refusals(job=counted, model={"tokenizer": "llama3", "context_tokens": 3_000}) == {}
+
+
+def test_two_models_of_one_factor_that_are_counted_otherwise_are_told_apart() -> None:
+    old = a_provider("old", a_model(tokenizer="cl100k", context_tokens=3_000))
+    new = a_provider("new", a_model(tokens_per_o200k=1.01, context_tokens=3_000))
+
+    found = decide(a_job(tokens_by_family=(("cl100k", 9_000),)), a_policy(), a_snapshot(old, new))
+
+    assert found.allowed == ("new/one",)
+
+
 def test_the_models_own_tokens_count() -> None:
     """1,000 o200k tokens are 1,201 of the model's; with 900 of answer 2,101."""
     assert "2,101" in refusals(model={"tokens_per_o200k": 1.2, "context_tokens": 2_100})["context"]

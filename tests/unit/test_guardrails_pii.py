@@ -80,11 +80,13 @@ def test_only_kinds_and_counts_come_out_and_one_on_every_page_counts_once() -> N
     assert [type(kind) for kind, _ in personal_data(text)] == [str, str]
 
 
-def test_nothing_is_cut_where_pieces_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "x" * 40 + " card 4111 1111 1111 1111 " + "y" * 200
-    for size in range(30, 70):
+def test_nothing_is_cut_where_pieces_meet_and_no_word_before_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "x" * 40 + " card 4111 1111 1111 1111 and PESEL 44051401359 " + "y" * 200
+    for size in range(30, 100):
         monkeypatch.setattr("governance.guardrails.pieces.PIECE", size)
-        assert found(text) == [("card", "4111 1111 1111 1111")]
+        assert found(text) == [("card", "4111 1111 1111 1111"), ("national_id", "44051401359")]
 
 
 def test_a_scan_can_be_stopped_between_pieces() -> None:
