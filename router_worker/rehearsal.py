@@ -119,7 +119,7 @@ class Day:
         model = self._providers[decision.chosen.provider].model(decision.chosen.model)
         assert model is not None
         asked = ask(features, self.policy)
-        return model.own_tokens(asked.input_tokens), expected_output(asked, model)
+        return asked.tokens_into(model), expected_output(asked, model)
 
     def _move(self) -> None:
         assigned = {name: line.assigned for name, line in self.lines.items()}

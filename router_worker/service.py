@@ -39,9 +39,9 @@ class RouterService:
         self._database = Database(self.settings.database_url)
         await self._database.open()
         self._bells: Doorbells = RedisDoorbells(make_redis(self.settings.redis_url), self.metrics)
-        self._stage = Stage(
-            self.settings, self._database, self.rules, Extractor(), self.metrics, self.worker_id
-        )
+        rules = self.rules
+        extractor = Extractor.of(rules.catalog, rules.policy, self.settings.tenant_defaults)
+        self._stage = Stage(self.settings, self._database, rules, extractor, self.metrics, self.worker_id)
         await self._stage.publish()
         self._address = serve(self.metrics, self.settings.metrics_host, self.settings.metrics_port)
         await beat_once(self._database, self.settings.tenant, self._said())

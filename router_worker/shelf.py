@@ -17,8 +17,8 @@ from router_worker.engine.decide import Prepared, prepare
 from schemas.canonical import digest
 from schemas.catalog import Catalog
 from schemas.features import JobFeatures
+from schemas.features import features_of as stored_features
 from schemas.policy import RoutingPolicy
-from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import Assigned, Health, ProviderLoad, ProviderSnapshot, ProviderStatus, RungPromise
 
 BROKEN = (ValueError, KeyError, TypeError, AttributeError)
@@ -126,10 +126,7 @@ def recorded_of(row: Mapping[str, Any]) -> Recorded:
 
 
 def features_of(body: bytes) -> JobFeatures:
-    found = orjson.loads(body)
-    lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
-    words = {"sensitivity": Sensitivity(found["sensitivity"]), "quality": Quality(found["quality"])}
-    return JobFeatures(**{**found, **lists, **words})
+    return stored_features(orjson.loads(body))
 
 
 def snapshot_of(facts: Mapping[str, Any], catalog: Catalog) -> ProviderSnapshot:

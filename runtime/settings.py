@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
 )
+
+from schemas.sensitivity import Sensitivity
+from schemas.submission import Requirements
+from schemas.tenant import TenantDefaults
 
 SECRETS = Path("/run/secrets")
 """Where containers find what must not stand in their environment."""
@@ -44,6 +48,12 @@ class Settings(BaseSettings):
     """A folder of reviews, searched before the packaged ones. Empty: HOME/config/reviews."""
     tenant: str = "default"
     """Whose documents the command line hands in and reads."""
+    default_sensitivity: Sensitivity = Sensitivity.PUBLIC
+    """The least class of every document of this tenant, whatever a submitter says: `public`, `internal`,
+    `confidential` or `restricted`."""
+    default_residency: str = ""
+    """Regions, separated by commas, outside of which none of this tenant's documents is processed; a submitter may ask
+    for fewer, and is told where none is left. Empty: no rule."""
     lease_s: float = Field(default=30.0, gt=1)
     """Seconds until the work of a worker that went silent is given to another. Renewed at a third of it."""
     heartbeat_s: float = Field(default=2.0, gt=0)
@@ -79,7 +89,21 @@ class Settings(BaseSettings):
         folder = SECRETS if SECRETS.is_dir() else None  # it would warn of a missing one
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
 
+    @field_validator("default_residency")
+    @classmethod
+    def _of_regions(cls, given: str) -> str:
+        Requirements(residency=_regions(given))
+        return given
+
+    @property
+    def tenant_defaults(self) -> TenantDefaults:
+        return TenantDefaults(self.default_sensitivity, _regions(self.default_residency))
+
     @property
     def is_cluster(self) -> bool:
         """Whether the database and broker are somebody else's, and not the embedded ones."""
         return bool(self.database_url and self.redis_url)
+
+
+def _regions(given: str) -> tuple[str, ...]:
+    return tuple(name for each in given.split(",") if (name := each.strip()))

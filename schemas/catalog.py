@@ -9,12 +9,21 @@ from __future__ import annotations
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from schemas.sensitivity import Sensitivity
 from schemas.submission import Region
+from schemas.tokenizers import BASE, FAMILIES, factor
 
 ANY_LANGUAGE = "*"
 
@@ -97,8 +106,10 @@ class CatalogModel(_Fact):
     modalities: tuple[str, ...] = ("text",)
     quality: float = Field(ge=0, le=1)
     """Prior, 0..1: the share of reviews that a careful person would accept."""
+    tokenizer: str | None = None
+    """The family of its tokenizer, as `cl100k` or `llama3` (`schemas.tokenizers`); none: o200k, or the factor below."""
     tokens_per_o200k: float = Field(default=1.0, gt=0, le=4)
-    """This model's tokens for one token of o200k, on ordinary text."""
+    """This model's tokens for one token of o200k, on ordinary text. Where it is not given, its family's."""
     price: Price | None = None
     latency: LatencyPrior = LatencyPrior()
     max_findings: int | None = Field(default=None, ge=0, le=50)
@@ -110,8 +121,41 @@ class CatalogModel(_Fact):
     send_temperature: bool = True
     """Some models take no temperature; then none is sent."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_family(cls, given: Any) -> Any:
+        """The family's factor is written into the value, so that a stored catalog says what it meant."""
+        if isinstance(given, dict) and given.get("tokenizer") and "tokens_per_o200k" not in given:
+            return {**given, "tokens_per_o200k": factor(given["tokenizer"])}
+        return given
+
+    @model_validator(mode="after")
+    def _known_family(self) -> CatalogModel:
+        if self.tokenizer is not None:
+            factor(self.tokenizer)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a family it is written, and so digested, as it was before there were families."""
+        written: dict[str, Any] = serialize(self)
+        return {name: value for name, value in written.items() if name != "tokenizer" or value is not None}
+
+    @property
+    def counted_in(self) -> str:
+        """The family in which documents are to be counted for it, beside o200k; empty: the factor is enough."""
+        family = FAMILIES.get(self.tokenizer or BASE)
+        is_exact = family is not None and family.is_exact and family.per_o200k == self.tokens_per_o200k
+        return self.tokenizer or "" if is_exact and self.tokenizer != BASE else ""
+
     def own_tokens(self, o200k_tokens: int) -> int:
         return int(o200k_tokens * self.tokens_per_o200k) + 1
+
+    def own_tokens_of(self, document: int, around: int, counted: tuple[tuple[str, int], ...] = ()) -> int:
+        """Of a document and what stands around it, both in o200k tokens; `counted` are exact counts of the document
+        by family, one of which is used where it is this model's."""
+        exact = dict(counted).get(self.counted_in) if counted else None
+        return self.own_tokens(document + around) if exact is None else exact + self.own_tokens(around)
 
 
 class CatalogProvider(_Fact):
@@ -173,3 +217,8 @@ class Catalog(_Fact):
     def simulated(self) -> bool:
         """Whether any provider in it is a pretend one."""
         return any(provider.simulated for provider in self.providers)
+
+    @property
+    def counted_in(self) -> tuple[str, ...]:
+        """Families of tokenizers, beside o200k, in which documents are to be counted for its models; by name."""
+        return tuple(sorted({model.counted_in for each in self.providers for model in each.models} - {""}))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.canonical import later
 from schemas.sensitivity import Quality, Sensitivity
+
+KINDS = ("contract", "policy", "report", "letter", "form", "code", "other")
+"""Of documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,46 @@ class JobFeatures:
     max_cost_usd_micros: int | None
     """What is left of the job's ceiling."""
     closed_by: tuple[str, ...] = ()
-    """What could not be extracted; each entry raised the class to the most careful one."""
+    """What could not be extracted, each with why: `tokens:UnicodeEncodeError`. Any entry raised the class to the most
+    careful one."""
     draw: int = later(0)
     """0..999,999, from the job's id: decides which jobs explore, the same ones whenever they are decided."""
     budget_left_usd_micros: int | None = later(None)
     """What the tightest of the budgets over this job still allows, reservations taken off; None: no budget."""
     budget: str = later("")
     """Which one that is, as a person would say it: `batch`, `tenant`, `day 2026-11-28`."""
+    tokens_by_family: tuple[tuple[str, int], ...] = later(())
+    """Of the document, counted exactly by other tokenizers than o200k; those that the catalog's models name."""
+    kind: str = later("")
+    """One of `KINDS`; empty: nobody looked."""
+    sections: int = later(0)
+    """Headings, numbered ones among them."""
+    tables: int = later(0)
+    list_items: int = later(0)
+    pages: int = later(0)
+    digit_permille: int = later(0)
+    """Digits in a thousand characters that are not white space."""
+    sentence_words: int = later(0)
+    """Words of an average sentence, rounded."""
+    difficulty: float = later(0.0)
+    """0..1, by `router_worker.features.difficulty`."""
+    markings: tuple[str, ...] = later(())
+    """What the document says of itself: names of `schemas.raising.Marking`."""
+    personal_data: tuple[tuple[str, int], ...] = later(())
+    """How many different ones of each kind of `schemas.raising.PersonalData` were found."""
+    secrets: tuple[tuple[str, int], ...] = later(())
+    """Likewise keys, tokens and passwords, by whose they look like."""
+    raised_by: tuple[str, ...] = later(())
+    """What raised the class above the one that was asked for: `tenant`, `marking:confidential`, `personal_data:iban`,
+    `secrets`, `closed`."""
+
+
+def features_of(found: Mapping[str, Any]) -> JobFeatures:
+    """From what is stored; features of before there was a field have it at its default."""
+    words = {"sensitivity": Sensitivity(found["sensitivity"]), "quality": Quality(found["quality"])}
+    lists = {name: _tuples(value) for name, value in found.items() if isinstance(value, list)}
+    return JobFeatures(**{**found, **lists, **words})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -24,6 +24,7 @@ from schemas.budget import Budgets
 from schemas.catalog import Name
 from schemas.ladder import FallbackClass, Ladder
 from schemas.part import Condition, JobCondition, Part, Sentence
+from schemas.raising import Raising
 from schemas.sensitivity import Quality, Sensitivity
 
 
@@ -188,6 +189,8 @@ class RoutingPolicy(Part):
     """The share of documents that walk their whole ladder whatever the evidence, so that outcomes can be labelled."""
     budgets: Budgets = Budgets()
     objective: Objective = Objective.EACH
+    raising: Raising = Raising()
+    """What raises the class of a document that is read; what is left out is as usual."""
 
     @model_validator(mode="after")
     def _told_apart(self) -> RoutingPolicy:
@@ -214,7 +217,7 @@ class RoutingPolicy(Part):
         return {name: value for name, value in written.items() if name not in unsaid}
 
 
-_LATER = ("rules", "tiers", "ladders", "fallbacks", "exploration", "budgets", "objective")
+_LATER = ("rules", "tiers", "ladders", "fallbacks", "exploration", "budgets", "objective", "raising")
 """Fields that are not written while they are at their default."""
 
 

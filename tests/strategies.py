@@ -49,6 +49,7 @@ _HARD_MODEL: Mapping[str, tuple[Any, ...]] = {
     "languages": (("en",), ("de", "en")),
     "modalities": (("text", "image"), ("image",)),
     "tokens_per_o200k": (0.9, 1.2),
+    "tokenizer": ("cl100k", "llama3", "o200k"),
     "price": (None,),
 }
 _HARD_PROVIDER: Mapping[str, tuple[Any, ...]] = {
@@ -73,6 +74,13 @@ _HARD_JOB: Mapping[str, tuple[Any, ...]] = {
     "sensitivity": tuple(Sensitivity),
     "residency": (("eu",), ("eu-west", "us"), ("local",)),
     "quality": tuple(Quality),
+    "tokens_by_family": ((("cl100k", 650),), (("cl100k", 9_000),)),
+    "kind": ("contract", "other"),
+    "difficulty": (0.4, 0.9),
+    "personal_data": ((("iban", 2),), (("email", 1), ("phone", 3))),
+    "secrets": ((("aws", 1),),),
+    "raised_by": (("secrets",),),
+    "draw": (1, 999_999),
 }
 
 

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from classyard.commands import history_view, result_view
+from classyard.commands import features_view, history_view, result_view
 from classyard.commands.progress_view import STYLES
 from classyard.commands.stored import decision_flaw, decision_of
 from classyard.commands.story import Story
@@ -58,6 +58,8 @@ def _opening(story: Story) -> Iterator[RenderableType]:
     facts.add_row("review", Text(_review(story)))
     facts.add_row("batch", Text(joined((short(job.batch_id), shown(story.batch.get("source", ""), most=80)))))
     facts.add_row("asked for", Text(_asked_for(story)))
+    for name, line in features_view.lines(job.features, job.sensitivity):
+        facts.add_row(name, Text(line))
     if job.reason and job.state is not JobState.SUCCEEDED:
         facts.add_row("because", Text(f"{shown(job.reason, most=600)} [{shown(job.reason_code, most=60)}]"))
     yield facts

@@ -81,11 +81,13 @@ def quote(
 
     Raises `BadInput` where not one can be read, `UnknownName` for the review, and `BadConfiguration`.
     """
-    requirements = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
+    asked = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
+    requirements = context.settings.tenant_defaults.floor_of(asked)
     found, policy = context.review(review), context.policy()
     documents = read_all(paths)
     snapshot, notes = present(context, policy)
-    read = read_features(documents, found, requirements, now=snapshot.taken_at)
+    extractor = Extractor.of(snapshot.catalog, policy)
+    read = read_features(documents, found, requirements, now=snapshot.taken_at, extractor=extractor)
     if not read.features:
         raise BadInput("There is nothing to quote: not one document could be read.", code="empty_batch")
     told = reckon(read.features, policy, snapshot)
@@ -135,7 +137,7 @@ def read_features(
         if isinstance(one, Rejection):
             rejections.append(one)
             continue
-        features.append(tools.extract(one.text, review, job, now))
+        features.append(tools.extract(one.text, review, replace(job, id=one.custom_id), now))
         sizes.append(len(one.text.encode()))
     shares = ceilings(sizes, requirements.max_cost_usd_micros)
     capped = (replace(one, max_cost_usd_micros=share) for one, share in zip(features, shares, strict=True))

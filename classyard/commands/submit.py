@@ -82,6 +82,7 @@ async def _hand_in(
             source=", ".join(str(path) for path in paths)[:2_000],
             review=review,
             requirements=requirements,
+            defaults=context.settings.tenant_defaults,
         )
     # Everything is committed. The bell only saves the keeper's next round; if it is lost, nothing is.
     await bells.ring(CLASSIFIER_QUEUE, 1)

@@ -15,7 +15,8 @@ from typing import Any
 
 from schemas.catalog import Catalog
 from schemas.expressions import compiled
-from schemas.features import JobFeatures
+from schemas.features import KINDS, JobFeatures
+from schemas.raising import Marking, PersonalData
 from schemas.sensitivity import Quality, Sensitivity
 from schemas.variables import BY_NAME
 
@@ -26,9 +27,13 @@ SIZES = (300, 3_000, 30_000)
 """Of a document, in tokens: a letter, a contract, a credit agreement. Half a page to about ninety."""
 
 _NUMBER = re.compile(r"(?<![\w.'\"])\d+(?![\w.])")
+_SHARE = re.compile(r"(?<![\w.'\"])\d+\.\d+(?![\w.])")
 _TEXT = re.compile(r"'([^'\\\n]*)'|\"([^\"\\\n]*)\"")
 
-_FIGURES = ("tokens", "prompt_tokens", "expected_output_tokens", "max_output_tokens", "characters")
+_FIGURES = (
+    *("tokens", "prompt_tokens", "expected_output_tokens", "max_output_tokens", "characters"),
+    *("sections", "tables", "list_items", "pages", "digit_permille", "sentence_words"),
+)
 _MAY_LACK = ("time_left_ms", "max_cost_usd_micros")
 
 EASY = JobFeatures(
@@ -90,8 +95,25 @@ def _values(texts: list[str], catalog: Catalog) -> Mapping[str, tuple[Any, ...]]
         "sensitivity": tuple(Sensitivity),
         "residency": tuple(dict.fromkeys(regions)),
         "quality": tuple(Quality),
-        "closed_by": ((), ("tokens",)),
+        "closed_by": ((), *((text,) for text in sorted(named | {"tokens"}) if text)),
+        "draw": tuple(sorted({0, 999_999, *(each for each in near if each <= 999_999)})),
+        "kind": (*KINDS, ""),
+        "difficulty": tuple(sorted({0.0, 1.0, *_near_shares(texts)})),
+        "markings": ((), *((each.value,) for each in Marking), tuple(each.value for each in Marking)),
+        "personal_data": (
+            (),
+            *(((each.value, count),) for each in PersonalData for count in (1, 100)),
+            tuple((each.value, 10) for each in PersonalData),
+        ),
+        "secrets": ((), (("aws", 1),)),
+        "raised_by": ((), *((text,) for text in sorted(named | {"secrets"}) if text)),
     }
+
+
+def _near_shares(texts: list[str]) -> set[float]:
+    """Each number with a fraction that the conditions name, and what lies a little beside it, within 0 and 1."""
+    shares = {float(found) for text in texts for found in _SHARE.findall(_TEXT.sub("", text))}
+    return {min(1.0, max(0.0, share + step)) for share in sorted(shares)[:8] for step in (-0.001, 0.0, 0.001)}
 
 
 def _regions(catalog: Catalog) -> tuple[tuple[str, ...], ...]:

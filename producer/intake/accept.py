@@ -21,6 +21,7 @@ from schemas.errors import BadInput
 from schemas.job import Job
 from schemas.review import Review
 from schemas.submission import Rejection, Requirements, SourceDocument
+from schemas.tenant import NO_DEFAULTS, TenantDefaults
 
 GROUP = 500
 """Documents in one statement."""
@@ -56,14 +57,16 @@ async def accept(
     source: str,
     review: Review,
     requirements: Requirements,
+    defaults: TenantDefaults = NO_DEFAULTS,
     ids: NewId = new_id,
 ) -> Accepted:
-    """Commits the submission and says what became of it.
+    """Commits the submission and says what became of it. What was asked for is raised to the tenant's defaults first.
 
-    Raises `BadInput` where not one document could be read (its rejections are in `rejections` of the error), and
-    whatever reading the source raises; in both cases nothing was written.
+    Raises `BadInput` where the two leave no region, and where not one document could be read (its rejections are in
+    `rejections` of the error), and whatever reading the source raises; in all cases nothing was written.
     """
     batch_id, tally = ids(), _Tally()
+    requirements = defaults.floor_of(requirements)
     async with database.transaction() as connection:
         opened = await _open(connection, batch_id, tenant_id, source, review, requirements)
         for group in _groups(found):

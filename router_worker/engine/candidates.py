@@ -61,6 +61,10 @@ class Ask:
     attempts: int
     """Calls that one step may make."""
 
+    def tokens_into(self, model: CatalogModel) -> int:
+        """Prompt and document, in the model's own tokens; exact where the document was counted by its tokenizer."""
+        return model.own_tokens_of(self.job.tokens, self.job.prompt_tokens, self.job.tokens_by_family)
+
 
 def ask(job: JobFeatures, policy: RoutingPolicy) -> Ask:
     rank = job.sensitivity.rank

@@ -25,6 +25,7 @@ from router_worker.engine.estimates import worst_cost_usd_micros
 from router_worker.engine.wording import count, dollars, duration, listed
 from schemas.catalog import ANY_LANGUAGE, ProviderKind
 from schemas.decision import Estimate, Refusal
+from schemas.residency import covered
 
 Rule = Callable[[Ask, Seat], Refusal | None]
 
@@ -91,7 +92,7 @@ def residency(ask: Ask, seat: Seat) -> Refusal | None:
 
 
 def context(ask: Ask, seat: Seat) -> Refusal | None:
-    needed = seat.model.own_tokens(ask.input_tokens) + ask.job.max_output_tokens
+    needed = ask.tokens_into(seat.model) + ask.job.max_output_tokens
     if needed <= seat.model.context_tokens:
         return None
     return Refusal(
@@ -160,14 +161,14 @@ def deadline(ask: Ask, seat: Seat) -> Refusal | None:
 def _rates(seat: Seat) -> Hashable:
     price = seat.model.price
     rates = (price.input_usd_micros_per_mtok, price.output_usd_micros_per_mtok) if price else None
-    return rates, seat.model.tokens_per_o200k
+    return rates, seat.model.tokens_per_o200k, seat.model.counted_in
 
 
 RULES: dict[Rule, Callable[[Seat], Hashable]] = {
     boundary: lambda seat: seat.provider.name,
     self_hosted: lambda seat: seat.provider.kind,
     residency: lambda seat: seat.regions,
-    context: lambda seat: (seat.model.tokens_per_o200k, seat.model.context_tokens),
+    context: lambda seat: (seat.model.tokens_per_o200k, seat.model.counted_in, seat.model.context_tokens),
     output_length: lambda seat: seat.model.max_output_tokens,
     json_schema: lambda seat: seat.model.json_schema,
     language: lambda seat: seat.model.languages,
@@ -177,15 +178,6 @@ RULES: dict[Rule, Callable[[Seat], Hashable]] = {
     deadline: lambda seat: None,
 }
 """Each constraint, with all that it looks at in a candidate, whatever the job."""
-
-
-def covered(region: str, allowed: Iterable[str]) -> bool:
-    """Whether one of the allowed regions is this one or contains it.
-
-    >>> covered("eu-central-1", ("eu",)), covered("eu", ("eu-central-1",)), covered("europe", ("eu",))
-    (True, False, False)
-    """
-    return any(region == outer or region.startswith(f"{outer}-") for outer in allowed)
 
 
 def is_late(estimate: Estimate, time_left_ms: int | None) -> bool:

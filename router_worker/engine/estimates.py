@@ -1,7 +1,7 @@
 """What serving a job at a candidate is expected to take: money, time of the call, waiting before it.
 
-Tokens are the model's own: o200k tokens times the model's factor, rounded up. An answer's limit is sent as it is, so it
-is in the model's own tokens already.
+Tokens are the model's own: counted by its tokenizer, or o200k tokens times the model's factor, rounded up. An answer's
+limit is sent as it is, so it is in the model's own tokens already.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from schemas.decision import Estimate
 
 def estimate(ask: Ask, seat: Seat, place: Place, price: Price) -> Estimate:
     model, job = seat.model, ask.job
-    input_tokens, output_tokens = model.own_tokens(ask.input_tokens), expected_output(ask, model)
+    input_tokens, output_tokens = ask.tokens_into(model), expected_output(ask, model)
     prior_ms = model.latency.expected_ms(input_tokens, output_tokens)
     return Estimate(
         cost_usd_micros=price.cost_usd_micros(input_tokens, output_tokens),
@@ -26,7 +26,7 @@ def estimate(ask: Ask, seat: Seat, place: Place, price: Price) -> Estimate:
 
 def worst_cost_usd_micros(ask: Ask, seat: Seat, price: Price) -> int:
     """All attempts of one step, each with the longest answer."""
-    one = price.cost_usd_micros(seat.model.own_tokens(ask.input_tokens), ask.job.max_output_tokens)
+    one = price.cost_usd_micros(ask.tokens_into(seat.model), ask.job.max_output_tokens)
     return ask.attempts * one
 
 

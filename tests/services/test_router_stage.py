@@ -12,17 +12,18 @@ import pytest
 
 from router_worker import stage as stages
 from router_worker.engine.decide import decide
+from router_worker.shelf import features_of
 from router_worker.stage import Stage
 from runtime.db.session import Row
 from runtime.db.stores import artifacts, jobs
 from schemas.canonical import canonical, digest
 from schemas.catalog import Catalog
 from schemas.decision import Decision
-from schemas.features import JobFeatures
 from schemas.lifecycle import JobState
 from schemas.policy import BindLate, RoutingPolicy
 from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import Assigned, ProviderLoad, ProviderSnapshot, ProviderStatus
+from schemas.submission import SourceDocument
 from tests.engine_values import a_policy, a_provider
 from tests.invariants import check_invariants
 from tests.yard import TENANT, Yard, a_catalog, sources, yard
@@ -49,7 +50,7 @@ async def decisions(here: Yard) -> list[Row]:
 
 
 @pytest.mark.asyncio
-async def test_a_job_is_bound_to_the_best_provider_with_its_plan_and_features(database_url: str) -> None:
+async def test_a_job_is_bound_to_the_best_provider_with_its_plan_andfeatures_of(database_url: str) -> None:
     async with yard(database_url) as here:
         stage = await published(here, a_catalog("alpha", "beta"))
         await here.provider_up("alpha")
@@ -88,6 +89,25 @@ async def test_a_document_that_nobody_may_see_is_refused_by_the_rule(database_ur
         (job,) = await here.jobs()
         assert (job.state, job.reason_code) == (JobState.REFUSED, "boundary")
         assert [row["outcome"] for row in await decisions(here)] == ["refused"]
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_says_it_is_confidential_goes_to_nobody_who_may_not_see_that(
+    database_url: str,
+) -> None:
+    marked = SourceDocument("memo", "memo.txt", "STRICTLY CONFIDENTIAL\n\nOn the merger.\n" * 2, "utf-8")
+    async with yard(database_url) as here:
+        stage = await published(here, a_catalog(boundary=Sensitivity.INTERNAL))
+        await here.provider_up()
+        await here.submit([marked], sensitivity=Sensitivity.INTERNAL)
+
+        await stage.route()
+
+        (job,) = await here.jobs()
+        assert (job.state, job.reason_code) == (JobState.REFUSED, "boundary")
+        assert job.features is not None
+        assert job.features.raised_by == ("marking:strictly_confidential",)
     check_invariants(database_url)
 
 
@@ -231,14 +251,7 @@ async def replayed(here: Yard, row: Row) -> Decision:
     snapshot = ProviderSnapshot(catalog, told["catalog"], loads, datetime.fromisoformat(told["taken_at"]))
     assert (digest(policy), digest(catalog), digest(snapshot.facts())) == tuple(named)
     assigned = {name: Assigned(**extra) for name, extra in row["assigned"].items()}
-    return decide(_features(bytes(row["features"])), policy, snapshot.plus(assigned))
-
-
-def _features(body: bytes) -> JobFeatures:
-    found = orjson.loads(body)
-    lists = {name: tuple(found[name]) for name in ("modalities", "residency", "closed_by")}
-    words = {"sensitivity": Sensitivity(found["sensitivity"]), "quality": Quality(found["quality"])}
-    return JobFeatures(**{**found, **lists, **words})
+    return decide(features_of(bytes(row["features"])), policy, snapshot.plus(assigned))
 
 
 @pytest.mark.asyncio

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.catalog import Catalog, CatalogProvider, LatencyPrior
+from schemas.catalog import Catalog, CatalogModel, CatalogProvider, LatencyPrior
 from tests.engine_values import a_model, a_price, a_provider
 
 _tokens = st.integers(0, 10_000_000)
@@ -155,3 +155,42 @@ def test_facts_are_frozen() -> None:
 
     with pytest.raises(ValidationError):
         provider.ceiling = 99  # type: ignore[misc]
+
+
+def test_a_family_gives_the_factor_and_a_factor_of_ones_own_goes_before_it() -> None:
+    assert a_model(tokenizer="llama3").tokens_per_o200k == 1.02
+    assert a_model(tokenizer="llama3", tokens_per_o200k=1.3).tokens_per_o200k == 1.3
+    assert a_model().tokens_per_o200k == 1.0
+
+
+def test_exact_counts_are_used_where_the_family_has_them_and_no_factor_was_written() -> None:
+    counted = (("cl100k", 700),)
+
+    assert a_model(tokenizer="cl100k").own_tokens_of(600, 100, counted) == 700 + 102
+    assert a_model(tokenizer="cl100k", tokens_per_o200k=1.3).own_tokens_of(600, 100, counted) == 911
+    assert a_model(tokenizer="cl100k").own_tokens_of(600, 100) == 708, "not counted: by the factor"
+    assert a_model(tokenizer="llama3").own_tokens_of(600, 100, counted) == 715
+    assert a_model().own_tokens_of(600, 100, counted) == 701
+
+
+@pytest.mark.parametrize(
+    "written",
+    [{"tokenizer": "cl100k"}, {"tokenizer": "qwen"}, {"tokenizer": "cl100k", "tokens_per_o200k": 2.0}, {}],
+)
+def test_a_stored_catalog_means_what_it_meant(written: dict[str, Any]) -> None:
+    model = a_model(**written)
+
+    again = CatalogModel.model_validate(model.model_dump(mode="json"))
+
+    assert (again, again.counted_in) == (model, model.counted_in)
+
+
+def test_a_model_without_a_family_is_written_as_before_there_were_any() -> None:
+    assert "tokenizer" not in a_model().model_dump(mode="json")
+
+
+def test_a_family_that_is_not_known_is_an_error_that_names_those_that_are() -> None:
+    with pytest.raises(
+        ValidationError, match="'gpt2' is no tokenizer that is known here; there are o200k, cl100k"
+    ):
+        a_model(tokenizer="gpt2")

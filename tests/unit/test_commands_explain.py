@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from classyard.commands import explain_view, result_view
+from classyard.commands import explain_view, features_view, result_view
 from classyard.commands.stored import chain_flaw, decision_flaw, decision_of
 from classyard.commands.story import Story, as_rows
 from schemas.audit import AuditEvent, chain, event
@@ -20,6 +20,7 @@ from schemas.decision import Candidate, Decision, Estimate, Outcome, Refusal, Sc
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Quality, Sensitivity
+from tests.engine_values import a_job
 
 BEGUN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOSTILE = "\x1b]0;owned\x07[bold red]evil[/]\u202e\x9b31m"
@@ -335,3 +336,32 @@ def test_the_rows_as_json_are_ascii_and_keep_the_bytes_that_are_hashed() -> None
     assert "\x1b" not in text
     assert digest(rows["decisions"][0]["body"].encode()) == rows["decisions"][0]["digest"]
     assert [one["version"] for one in rows["audit_events"]] == [1, 2, 3, 4]
+
+
+def test_what_was_read_in_the_document_is_told_without_its_text() -> None:
+    features = a_job(
+        sensitivity=Sensitivity.RESTRICTED,
+        kind="contract",
+        tokens=12_345,
+        tokens_by_family=(("cl100k", 12_500),),
+        pages=30,
+        sections=1,
+        difficulty=0.378,
+        markings=("confidential",),
+        personal_data=(("national_id", 2),),
+        secrets=(("aws", 1),),
+        raised_by=("marking:confidential", "secrets"),
+        closed_by=("language:overtime",),
+    )
+
+    assert list(features_view.lines(features, Sensitivity.INTERNAL)) == [
+        (
+            "read as",
+            "contract · 12,345 tokens · 12,500 in cl100k · language en · 30 pages · 1 heading · difficulty 0.38",
+        ),
+        ("found", "marked confidential · 2 national id · 1 secret of aws"),
+        ("raised", "from internal to restricted by marking:confidential, secrets"),
+        ("closed by", "language:overtime"),
+    ]
+    assert list(features_view.lines(None, Sensitivity.INTERNAL)) == []
+    assert [name for name, _ in features_view.lines(a_job(), Sensitivity.PUBLIC)] == ["read as"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from router_worker.engine.constraints import covered
 from router_worker.engine.decide import decide
+from schemas.residency import covered
 from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import ProviderStatus
 from tests.engine_values import a_job, a_load, a_model, a_policy, a_price, a_provider, a_snapshot
@@ -165,6 +165,29 @@ def test_a_region_covers_itself_and_what_lies_within_it(
     region: str, allowed: tuple[str, ...], is_covered: bool
 ) -> None:
     assert covered(region, allowed) is is_covered
+
+
+def test_an_exact_count_of_the_document_goes_before_the_factor() -> None:
+    counted = {"tokens_by_family": (("cl100k", 1_700),)}
+    model = {"tokenizer": "cl100k", "context_tokens": 3_000}
+
+    assert "3,005" in refusals(job=counted, model=model)["context"], (
+        "1,700, and 405 around it, and 900 of answer"
+    )
+    assert refusals(model=model) == {}, "by the factor it would fit"
+    assert refusals(job=counted, model=model | {"tokens_per_o200k": 1.2}) == {}, (
+        "a factor of one's own is meant"
+    )
+    assert refusals(job=counted, model={"tokenizer": "llama3", "context_tokens": 3_000}) == {}
+
+
+def test_two_models_of_one_factor_that_are_counted_otherwise_are_told_apart() -> None:
+    old = a_provider("old", a_model(tokenizer="cl100k", context_tokens=3_000))
+    new = a_provider("new", a_model(tokens_per_o200k=1.01, context_tokens=3_000))
+
+    found = decide(a_job(tokens_by_family=(("cl100k", 9_000),)), a_policy(), a_snapshot(old, new))
+
+    assert found.allowed == ("new/one",)
 
 
 def test_the_models_own_tokens_count() -> None:

@@ -28,6 +28,11 @@ def test_it_counts_as_o200k_does(text: str, count: int) -> None:
     assert COUNTER.count(text) == count
 
 
+@pytest.mark.parametrize(("text", "count"), [("", 0), ("Hello, world!", 4), ("契約書", 6)])
+def test_another_family_is_counted_exactly_too(text: str, count: int) -> None:
+    assert TokenCounter("cl100k").count(text) == count
+
+
 def test_nothing_is_loaded_before_the_first_count() -> None:
     assert "_loaded" not in vars(TokenCounter())
 

@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from runtime.settings import Settings
+from schemas.sensitivity import Sensitivity
+from schemas.tenant import TenantDefaults
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +90,22 @@ def test_a_worker_reports_often_enough_to_be_seen_as_living() -> None:
 
     assert settings.heartbeat_s * 3 < 15
     assert settings.lease_s / 3 > settings.heartbeat_s
+
+
+def test_the_tenants_defaults_are_a_floor_that_is_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings().tenant_defaults == TenantDefaults(Sensitivity.PUBLIC, ())
+
+    monkeypatch.setenv("CLASSYARD_DEFAULT_SENSITIVITY", "confidential")
+    monkeypatch.setenv("CLASSYARD_DEFAULT_RESIDENCY", "eu, us-east-1")
+
+    assert Settings().tenant_defaults == TenantDefaults(Sensitivity.CONFIDENTIAL, ("eu", "us-east-1"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("SENSITIVITY", "hush"), ("RESIDENCY", "Europe!")])
+def test_a_default_that_is_none_is_an_error(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"CLASSYARD_DEFAULT_{name}", value)
+
+    with pytest.raises(ValidationError):
+        Settings()

@@ -15,7 +15,7 @@ import orjson
 from runtime.db.session import Connection, Row, fetch
 from schemas.audit import AuditEvent, event
 from schemas.decision import step_of
-from schemas.features import JobFeatures
+from schemas.features import JobFeatures, features_of
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Quality, Sensitivity
@@ -180,7 +180,7 @@ def job_of(row: Row) -> Job:
         version=row["version"],
         lease_token=row["lease_token"],
         slot_id=row["slot_id"],
-        features=_features_of(row["features"]),
+        features=features_of(row["features"]) if row["features"] else None,
         route_class=row["route_class"],
         provider=row["provider"],
         model=row["model"],
@@ -203,14 +203,6 @@ def job_of(row: Row) -> Job:
 
 def _features_json(features: JobFeatures | None) -> str | None:
     return orjson.dumps(features).decode() if features else None
-
-
-def _features_of(found: Mapping[str, Any] | None) -> JobFeatures | None:
-    if found is None:
-        return None
-    lists = {name: tuple(found[name]) for name in ("modalities", "residency", "closed_by")}
-    classes = {"sensitivity": Sensitivity(found["sensitivity"]), "quality": Quality(found["quality"])}
-    return JobFeatures(**{**found, **lists, **classes})
 
 
 __all__ = ["COLUMNS", "Move", "classify", "find", "job_of", "move", "move_of"]

@@ -132,7 +132,8 @@ async def resolve_job(connection: Connection, tenant_id: str, given: str) -> lis
 
 
 _RESULTS = """
-select j.id::text as job_id, j.custom_id, j.name, j.state, j.reason_code, j.reason, j.sensitivity, j.attempts,
+select j.id::text as job_id, j.custom_id, j.name, j.state, j.reason_code, j.reason,
+       coalesce(j.features->>'sensitivity', j.sensitivity) as sensitivity, j.attempts,
        j.cost_usd_micros, j.document_digest, j.review_digest, j.created_at, j.updated_at,
        r.provider, r.model, r.model_version, r.model_reported, r.simulated, r.output, r.checks, r.standing,
        r.mean_logprob, a.input_tokens, a.output_tokens, a.latency_ms, d.policy_digest, d.catalog_digest,

@@ -1,0 +1,130 @@
+"""What a document says of itself: `CONFIDENTIAL`, `Streng vertraulich`, `RESTRICTED`, in a line that says nothing else.
+
+Only the first and the last lines are read, and only a line, or a part of one that is set apart, that is a marking as a
+whole: a clause that is headed 'Confidential Information' marks nothing. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from schemas.raising import Marking
+
+HEAD_LINES, FOOT_LINES = 8, 5
+"""Lines that are not empty."""
+
+EDGE_CHARACTERS = 4_000
+"""From each end; lines beyond are not looked at."""
+
+LINE_CHARACTERS = 160
+"""A longer line is a paragraph."""
+
+_APART = re.compile(r"\t+|\s{2,}|\s*[|·•/]\s*|\s+[-\u2013\u2014]+\s+|[()\[\]{}<>]+")
+"""What sets the parts of a line apart."""
+
+_LABEL = re.compile(
+    r"(?:\w+ )?(?:classification|class|sensitivity|confidentiality|security|protection|marking|klassifizierung|"
+    r"vertraulichkeit(?:sstufe)?|klassifikation|clasificación|classificazione|confidentialité)"
+    r"(?: level| class)?\s*[:=]\s*",
+    re.IGNORECASE,
+)
+
+_PAGE = re.compile(
+    r"\b(?:page|seite|pagina|página)\s+\d{1,4}(?:\s+(?:of|von|de|di|van|/)\s+\d{1,4})?", re.IGNORECASE
+)
+_DRESS = " \t.,;:!*#=_~-\u2013\u2014\"'`\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
+
+_STRICT = (
+    r"(?:strictly|highly|most|very|streng|strengstens|strictement|très|estrictamente|altamente|strettamente|"
+    r"strikt|zeer)"
+)
+_SECRECY = (
+    r"(?:confidential|vertraulich|confidentiel(?:le)?|confidencial|riservat[oa]|confidenziale|vertrouwelijk|"
+    r"konfidentiell|poufne|luottamuksellinen|fortrolig)"
+)
+_WHOSE = r"(?:company|commercial(?:ly)?|business|client|customer|proprietary|commercial in|trade secret|firm|corporate)"
+_AND = r"(?:\s*(?:&|\+|/|,|and|und|et|y|e|en)\s*)"
+
+_MARKINGS: tuple[tuple[Marking, str], ...] = (
+    (
+        Marking.SECRET,
+        r"(?:top |most )?secret|streng geheim|geheim|très secret|secret défense|secreto|segreto|tlp ?:? ?red",
+    ),
+    (Marking.RESTRICTED, r"(?:highly |strictly )?restricted(?: (?:data|circulation|distribution))?"),
+    (
+        Marking.PRIVILEGED,
+        r"(?:(?:legally )?privileged|attorney[ -]client(?: privileged?| communication)?|attorney work product|"
+        rf"solicitor[ -]client privileged?)(?:{_AND}{_SECRECY})?|{_SECRECY}{_AND}(?:legally )?privileged",
+    ),
+    (
+        Marking.STRICTLY_CONFIDENTIAL,
+        rf"{_STRICT} (?:{_SECRECY}|private|persönlich|privat)(?:{_AND}{_SECRECY})?|tlp ?:? ?amber(?:\+strict)?",
+    ),
+    (
+        Marking.CONFIDENTIAL,
+        rf"(?:{_WHOSE} )?{_SECRECY}(?: (?:document|draft|dokument))?|private{_AND}{_SECRECY}|"
+        rf"{_SECRECY}{_AND}(?:private|proprietary|privat|persönlich)|persönlich{_AND}vertraulich|"
+        rf"proprietary{_AND}{_SECRECY}|commercial[ -]in[ -]confidence",
+    ),
+    (
+        Marking.INTERNAL,
+        r"(?:for )?internal(?: use)?(?: only)?|nur für den (?:internen |dienst)gebrauch|intern|"
+        r"(?:for )?(?:company|staff) use only|usage interne|uso interno|tlp ?:? ?green",
+    ),
+)
+_WORDS = tuple((marking, re.compile(words, re.IGNORECASE)) for marking, words in _MARKINGS)
+_PUBLIC = re.compile(r"public|öffentlich|publique?|público|pubblico|unclassified", re.IGNORECASE)
+LEGEND = 2
+"""Markings on one line, beyond which they are a list of what there is."""
+
+_HINT = re.compile(
+    r"secret|confidence|geheim|secreto|segreto|tlp|restricted|privileged|attorney|solicitor|"
+    rf"{_SECRECY}|private|privat|persönlich|intern|use only",
+    re.IGNORECASE,
+)
+
+_FILED = re.compile(
+    r"^[ \t]{0,100}(?:\d{1,3}[ \t]{1,100})?exhibit (?:\d{1,2}\.\d{1,3}|99)\b|"
+    r"omitted (?:and|from this) .{0,60}\bfiled\b|"
+    r"\bconfidential treatment (?:has been |was )?request|request(?:ed)? for confidential treatment|"
+    r"(?:omitted|redacted) for confidential treatment|"
+    r"^[ \t]{0,100}source: .{2,80}, (?:10-[kq]|8-k|s-1|s-4|f-1|20-f|6-k|10-12g)[^,\n]{0,20}, "
+    r"\d{1,2}/\d{1,2}/\d{4}[ \t]{0,100}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def markings(text: str) -> tuple[str, ...]:
+    """Names of `Marking`, from the least to the most careful; each once."""
+    found = {marking for line in edges(text) for marking in _in_line(line)}
+    return tuple(str(marking) for marking in Marking if marking in found)
+
+
+def is_filing(text: str) -> bool:
+    """Whether its first or last lines say that it was filed with a public register: an exhibit's number as the
+    American one (EDGAR) asks for, or a note on what was left out for it."""
+    return bool(_FILED.search(text, 0, EDGE_CHARACTERS) or _FILED.search(text[-EDGE_CHARACTERS:]))
+
+
+def edges(text: str) -> Iterator[str]:
+    """The first and the last lines that are not empty."""
+    head, foot = text[:EDGE_CHARACTERS], text[EDGE_CHARACTERS:][-EDGE_CHARACTERS:]
+    yield from islice(filter(None, map(str.strip, head.splitlines())), HEAD_LINES)
+    if foot or len(head.splitlines()) > HEAD_LINES:
+        yield from islice(filter(None, map(str.strip, reversed((foot or head).splitlines()))), FOOT_LINES)
+
+
+def _in_line(line: str) -> set[Marking]:
+    if len(line) > LINE_CHARACTERS or not _HINT.search(line):
+        return set()
+    bare = _PAGE.sub("  ", line)
+    parts = {_LABEL.sub("", part, count=1).strip(_DRESS) for part in (bare, *_APART.split(bare))}
+    found = {marking for part in parts if part and (marking := _marking(part))}
+    # A line that names several classes is a legend, or a form to be filled in.
+    return set() if len(found) > LEGEND or any(map(_PUBLIC.fullmatch, parts)) else found
+
+
+def _marking(part: str) -> Marking | None:
+    return next((marking for marking, pattern in _WORDS if pattern.fullmatch(part)), None)

@@ -1,0 +1,119 @@
+"""How a document is built, counted in one pass over its lines: headings, tables, lists, pages, digits, sentences. Pure.
+
+Plain signals that hold in most written languages: no words are looked at but those that number a section. Figures say
+what is probable, not what is so: a text without line ends has no headings, whatever its author meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from governance.guardrails.pieces import lowered, places
+
+MOST_CHARACTERS = 1_000_000
+"""A longer text is measured by so much of its beginning: some 350 pages."""
+
+HEADING_CHARACTERS = 100
+PAGE_CHARACTERS = 3_000
+"""Of a page in prose, where nothing in the text says where pages end."""
+
+_HEADING = re.compile(
+    r"#{1,6} \S|(?:article|section|part|chapter|schedule|annex|appendix|exhibit|artikel|abschnitt|teil|kapitel|anlage|"
+    r"anhang|chapitre|titre|annexe|artículo|sección|capítulo|anexo|articolo|sezione|capitolo|allegato|hoofdstuk|bijlage|§)"
+    r"\.? {0,3}[\divxlcdm]{1,6}\b|\d{1,2}(?:\.\d{1,2}){0,3}[.)]? {1,8}[^\W\d_]{2}|[IVX]{1,6}\. {1,4}[^\W\d_]",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"[-*•‣▪◦\u2013] {1,4}\S|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\) {1,4}\S", re.IGNORECASE)
+_ROW = re.compile(r"[^|]*\|[^|]*\||[^\t]*\t[^\t]+\t|\S.{0,60}\S {3,}\S.{0,60}\S {3,}\S")
+_RULE = re.compile(r"[-=|+: ]{8,}")
+_SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n", "\u3002", "\uff01", "\uff1f", "\n\n")
+_PAGE_NUMBER = re.compile(r"(?:- ?|page |seite |página |pagina )?\d{1,4}(?: ?-)?", re.IGNORECASE)
+_PARTS = (
+    *("section", "clause", "article", "paragraph", "schedule", "exhibit", "annex", "appendix"),
+    *(
+        "ziffer",
+        "abschnitt",
+        "artikel",
+        "anlage",
+        "absatz",
+        "cláusula",
+        "artículo",
+        "articolo",
+        "alinéa",
+        "§",
+    ),
+)
+_PART_NAMED = re.compile(r"s? {0,2}(?:\d|[A-Z]\b|[IVX]{1,5}\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    sections: int = 0
+    """Lines that read as headings."""
+    tables: int = 0
+    """Runs of three lines and more that are set in columns."""
+    list_items: int = 0
+    pages: int = 0
+    digit_permille: int = 0
+    """In characters that are not white space."""
+    sentence_words: int = 0
+    """Of an average sentence, rounded."""
+    references: int = 0
+    """To other parts of the document, as `Section 4`."""
+    words: int = 0
+
+
+def structure(text: str) -> Structure:
+    seen = text[:MOST_CHARACTERS]
+    lines = seen.splitlines()
+    short = [line for each in lines if (line := each.strip()) and len(line) <= HEADING_CHARACTERS]
+    words = len(seen.split())
+    blank = sum(map(seen.count, " \n\t\r"))
+    digits = sum(map(seen.count, "0123456789"))
+    sentences = 1 + sum(map(seen.count, _SENTENCE_ENDS))
+    return Structure(
+        sections=sum(map(_is_heading, short)),
+        tables=_tables(lines),
+        list_items=sum(1 for line in lines if _ITEM.match(line.lstrip())),
+        pages=_pages(short, seen.count("\f"), len(text)),
+        digit_permille=round(1000 * digits / max(1, len(seen) - blank)),
+        sentence_words=round(words / sentences),
+        references=references(seen),
+        words=words,
+    )
+
+
+def references(text: str) -> int:
+    small = lowered(text)
+    found = 0
+    for part in _PARTS:
+        for at in places(small, part):
+            found += bool(_PART_NAMED.match(text, at + len(part)))
+    return found
+
+
+def _is_heading(line: str) -> bool:
+    if line[-1] in ".;,":
+        return line[:-1].isupper() and len(line) > 3 and line[-1] == "."
+    return bool(_HEADING.match(line)) or (line.isupper() and 3 < len(line) <= 80 and not _ROW.match(line))
+
+
+def _tables(lines: Iterable[str]) -> int:
+    """A rule drawn between two rows belongs to its table."""
+    found = rows = 0
+    for line in lines:
+        if _ROW.match(line.strip()):
+            rows += 1
+            found += rows == 3
+        elif not _RULE.fullmatch(line.strip() or "."):
+            rows = 0
+    return found
+
+
+def _pages(lines: Iterable[str], feeds: int, characters: int) -> int:
+    """As the text marks them: by form feeds or by numbers that stand alone. Else by its length."""
+    marked = max(feeds, sum(1 for line in lines if _PAGE_NUMBER.fullmatch(line)))
+    by_length = -(-characters // PAGE_CHARACTERS)
+    return marked + 1 if marked >= 2 and marked >= by_length // 4 else by_length
