@@ -20,7 +20,7 @@ from schemas.canonical import digest
 from schemas.catalog import Catalog
 from schemas.decision import Candidate, Decision, Estimate, Refusal
 from schemas.features import JobFeatures
-from schemas.policy import RoutingPolicy
+from schemas.policy import Objective, RoutingPolicy
 from schemas.snapshot import ProviderSnapshot
 
 
@@ -50,7 +50,7 @@ class Prepared:
         """The same policy at another snapshot. Cheap where the catalog is the same object."""
         if snapshot.catalog is not self.catalog:
             return prepare(self.policy, snapshot)
-        return replace(self, places=_places(snapshot), snapshot_digest=digest(snapshot.facts()))
+        return replace(self, places=_places(snapshot, self.policy.objective), snapshot_digest=digest(snapshot.facts()))
 
     def decide(self, features: JobFeatures) -> Decision:
         frame, forbidden = self.frames.of(features)
@@ -96,16 +96,16 @@ def prepare(policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Prepared:
         policy=policy,
         catalog=snapshot.catalog,
         frames=frames(policy, snapshot.catalog),
-        places=_places(snapshot),
+        places=_places(snapshot, policy.objective),
         policy_digest=digest(policy),
         snapshot_digest=digest(snapshot.facts()),
     )
 
 
-def _places(snapshot: ProviderSnapshot) -> dict[str, Place]:
+def _places(snapshot: ProviderSnapshot, objective: Objective) -> dict[str, Place]:
     loads = {load.provider: load for load in snapshot.loads}
     names = (provider.name for provider in snapshot.catalog.providers)
-    return {name: place(name, loads.get(name)) for name in names}
+    return {name: place(name, loads.get(name), objective) for name in names}
 
 
 Judged = Sequence[Candidate | Estimate]
