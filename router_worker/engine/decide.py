@@ -50,7 +50,9 @@ class Prepared:
         """The same policy at another snapshot. Cheap where the catalog is the same object."""
         if snapshot.catalog is not self.catalog:
             return prepare(self.policy, snapshot)
-        return replace(self, places=_places(snapshot, self.policy.objective), snapshot_digest=digest(snapshot.facts()))
+        return replace(
+            self, places=_places(snapshot, self.policy.objective), snapshot_digest=digest(snapshot.facts())
+        )
 
     def decide(self, features: JobFeatures) -> Decision:
         frame, forbidden = self.frames.of(features)
