@@ -8,12 +8,16 @@ chance, the future) only makes it lower. The only module that knows the solver.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import highspy
 import numpy as np
+from numpy.typing import NDArray
 
 from router_worker.bound.values import NoSolution, Program, Solution
+
+Floats = NDArray[np.float64]
 
 MOST_COLUMNS = 2_000_000
 NOTHING = 1e-9
@@ -27,7 +31,7 @@ def solve(program: Program, *, most_seconds: float = 60.0) -> Solution | NoSolut
     columns = _Columns(program)
     if len(columns) > MOST_COLUMNS:
         return NoSolution(f"It would take {len(columns):,} columns; {MOST_COLUMNS:,} are the most.")
-    solver = highspy.Highs()
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     for name, value in _OPTIONS.items():
         solver.setOptionValue(name, value)
     solver.setOptionValue("time_limit", most_seconds)
@@ -53,8 +57,7 @@ class _Columns:
     """The columns in order, as arrays: class, choice (-1: left out), bucket; and the rows by number."""
 
     def __init__(self, program: Program) -> None:
-        keys = list(_keys(program))
-        self.keys = keys
+        self.keys = list(_keys(program))
         self.rows = _Rows(program)
 
     def __len__(self) -> int:
@@ -137,7 +140,7 @@ def _spent_on(program: Program) -> dict[int, list[int]]:
     return found
 
 
-def _limits(program: Program, rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
+def _limits(program: Program, rows: _Rows) -> tuple[Floats, Floats]:
     lower = np.full(rows.count, -highspy.kHighsInf)
     upper = np.full(rows.count, highspy.kHighsInf)
     demand = [each.documents for each in program.classes]
@@ -153,7 +156,7 @@ def _limits(program: Program, rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
 # -- the answer
 
 
-def _read(program: Program, columns: _Columns, amounts: np.ndarray, duals: np.ndarray) -> Solution:
+def _read(program: Program, columns: _Columns, amounts: Floats, duals: Floats) -> Solution:
     placed, cost, unserved = {}, program.base_usd_micros, 0.0
     for index in np.flatnonzero(amounts > NOTHING):
         number, choice, bucket = columns.keys[index]
@@ -171,10 +174,10 @@ def _read(program: Program, columns: _Columns, amounts: np.ndarray, duals: np.nd
     return Solution(cost, unserved, placed, prices, max(0.0, float(duals[rows.quality])))
 
 
-def _prices(duals: Sequence[float], is_cumulative: bool) -> tuple[float, ...]:
+def _prices(duals: Floats, is_cumulative: bool) -> tuple[float, ...]:
     """Of a row that binds the dual is what one more unit lowers the cost by, so it is below zero. What is used in a
     bucket is missing in every later row of a resource that is counted from the beginning."""
-    worth = np.maximum(0.0, -np.asarray(duals, dtype=float))
+    worth = np.maximum(0.0, -duals)
     if is_cumulative:
         worth = np.cumsum(worth[::-1])[::-1]
     return tuple(float(each) if each > NOTHING else 0.0 for each in worth)

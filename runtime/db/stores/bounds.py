@@ -106,3 +106,25 @@ async def waiting_kinds(connection: Connection, tenant_id: str, *, most: int = 3
         """,
         {"tenant": tenant_id, "sample": WAITING_SAMPLE, "most": most},
     )
+
+
+async def escalated(connection: Connection, tenant_id: str, batch_id: str) -> int:
+    """Documents with an answer from a later step of their plan than the first."""
+    rows = await fetch(
+        connection,
+        "select count(*) as jobs from jobs where tenant_id = %s and batch_id = %s and state = 'succeeded'"
+        " and step > 0",
+        (tenant_id, batch_id),
+    )
+    return int(rows[0]["jobs"])
+
+
+async def reasons(connection: Connection, tenant_id: str, batch_id: str) -> list[Row]:
+    """Why documents are held or ended without an answer, most frequent first."""
+    return await fetch(
+        connection,
+        "select state, reason_code, count(*) as jobs from jobs where tenant_id = %s and batch_id = %s"
+        " and state in ('held', 'refused', 'failed', 'expired', 'cancelled') group by 1, 2"
+        " order by 3 desc, 1, 2 limit 20",
+        (tenant_id, batch_id),
+    )

@@ -177,7 +177,7 @@ def job_of(row: Row) -> Job:
         version=row["version"],
         lease_token=row["lease_token"],
         slot_id=row["slot_id"],
-        features=_features_of(row["features"]),
+        features=features_of(row["features"]),
         route_class=row["route_class"],
         provider=row["provider"],
         model=row["model"],
@@ -201,7 +201,7 @@ def _features_json(features: JobFeatures | None) -> str | None:
     return orjson.dumps(features).decode() if features else None
 
 
-def _features_of(found: Mapping[str, Any] | None) -> JobFeatures | None:
+def features_of(found: Mapping[str, Any] | None) -> JobFeatures | None:
     if found is None:
         return None
     lists = {name: tuple(found[name]) for name in ("modalities", "residency", "closed_by")}
