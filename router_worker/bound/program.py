@@ -44,7 +44,7 @@ def solve(program: Program, *, most_seconds: float = 60.0) -> Solution | NoSolut
     return _read(program, columns, np.array(found.col_value), np.array(found.row_dual))
 
 
-_OPTIONS = {"output_flag": False, "threads": 1, "random_seed": 0}
+_OPTIONS = {"output_flag": False, "log_to_console": False, "threads": 1, "random_seed": 0}
 """Quiet, and the same way every time; one thread, since a router has other things to do."""
 
 _SENTENCES = {

@@ -8,7 +8,8 @@ price of its slots is what the least keen of those who get it save there, a seco
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router_worker.bound.batch import requests, slots, tokens_at
@@ -54,18 +55,19 @@ def shadows(kinds: Sequence[Kind], prepared: Prepared, snapshot: ProviderSnapsho
         return {}
     ends = (*(edge for edge in HASTE_S if edge < time * SLACK), time * SLACK)
     dearest = max(choice.cost_usd_micros for _, choices in wanted for choice in choices)
+    classes = tuple(
+        WorkClass(kind.jobs, choices, last=min(kind.haste, len(ends) - 1)) for kind, choices in wanted
+    )
     found = solve(
         Program(
-            tuple(
-                WorkClass(kind.jobs, choices, last=min(kind.haste, len(ends) - 1)) for kind, choices in wanted
-            ),
+            classes,
             tuple(_resources(snapshot, up, ends)),
             buckets=len(ends),
             unserved_usd_micros=2 * dearest + 1,
         ),
         most_seconds=SOLVE_S,
     )
-    return {} if isinstance(found, NoSolution) else _a_second(found, wanted, up)
+    return {} if isinstance(found, NoSolution) else slot_prices(found, classes, up)
 
 
 def priced(snapshot: ProviderSnapshot, found: Mapping[str, int]) -> ProviderSnapshot:
@@ -142,18 +144,26 @@ def _least_time_s(
     return found.cost_usd_micros if isinstance(found, Solution) and found.cost_usd_micros > 0 else None
 
 
-def _a_second(found: Solution, wanted: _Wanted, up: Mapping[str, ProviderLoad]) -> dict[str, int]:
-    """The prices of now, a second of a slot; those of requests and tokens by what the placed work takes of them."""
+def slot_prices(
+    found: Solution, classes: Sequence[WorkClass], providers: Iterable[str], bucket: int = 0
+) -> dict[str, int]:
+    """What a second of a slot is worth in that bucket, in micro-dollars; where requests or tokens are what is scarce,
+    their price by what the work that is placed there takes of them a second."""
+    uses = {name: Counter[str]() for name in providers}
+    for (number, choice, _), amount in found.placed.items():
+        chosen = classes[number].choices[choice]
+        for name, each in chosen.uses:
+            uses[chosen.model.partition("/")[0]][name] += amount * each
     prices: dict[str, int] = {}
-    for provider in up:
-        seconds = worth = 0.0
-        for (number, choice, _), amount in found.placed.items():
-            uses = dict(wanted[number][1][choice].uses)
-            if slots(provider) in uses:
-                seconds += amount * uses[slots(provider)]
-                for name in (requests(provider), tokens_at(provider)):
-                    worth += amount * uses[name] * found.prices.get(name, (0.0,))[0]
-        a_slot = found.prices.get(slots(provider), (0.0,))[0]
-        if total := round(a_slot + (worth / seconds if seconds else 0.0)):
-            prices[provider] = total
+    for provider, taken in uses.items():
+        seconds = taken[slots(provider)]
+        per_second = found.prices.get(slots(provider), _FREE)[bucket if slots(provider) in found.prices else 0]
+        for name in (requests(provider), tokens_at(provider)):
+            if seconds and name in found.prices:
+                per_second += found.prices[name][bucket] * taken[name] / seconds
+        if price := round(per_second):
+            prices[provider] = price
     return prices
+
+
+_FREE = (0.0,)
