@@ -10,5 +10,6 @@ says which figures are missing, and why.
 MODULES = (
     "benchmarks.routing.saving",
     "benchmarks.routing.curve",
+    "benchmarks.routing.cost",
     "benchmarks.routing.load",
 )

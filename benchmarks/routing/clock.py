@@ -1,8 +1,8 @@
 """The yard of the cost benchmark on a virtual clock: arrivals, decisions by the real engine, queues, slots and limits.
 
-A job is decided when it comes. It waits at its provider in the order of deadlines, and starts when a slot is free and the
-limits of the minute (`runtime.limits`, as the yard draws them) allow it. Where all that may serve it are full, it waits
-unbound and is decided again when one has room. Nobody here knows the future but a desk that was told it.
+A job is decided when it comes. It waits at its provider in the order of deadlines, and starts when a slot is free and
+the limits of the minute (`runtime.limits`, as the yard draws them) allow it. Where all that may serve it are full, it
+waits unbound and is decided again when one has room. Nobody here knows the future but a desk that was told it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from benchmarks.routing.market import PROMPT_TOKENS, Job
+from benchmarks.routing.market import PROMPT_TOKENS, USUAL_OUTPUT_TOKENS, Job
 from router_worker.engine.decide import Prepared, prepare
 from runtime.limits import Bucket, draw
 from schemas.canonical import digest
@@ -43,9 +43,7 @@ class Taken(NamedTuple):
 def taken(job: Job, model: CatalogModel) -> Taken:
     read, written = model.own_tokens(job.tokens + PROMPT_TOKENS), model.own_tokens(job.output_tokens)
     assert model.price is not None
-    return Taken(
-        model.price.cost_usd_micros(read, written), model.latency.expected_ms(read, written) / 1000
-    )
+    return Taken(model.price.cost_usd_micros(read, written), model.latency.expected_ms(read, written) / 1000)
 
 
 @dataclass(slots=True)
@@ -99,6 +97,7 @@ class Queue:
     def load_for(self, job: Job, shadow: int) -> ProviderLoad:
         """What is ahead of this job: those due before it."""
         ahead = bisect_right(self.waiting, (job.due_s, job.number))
+        work_ms = sum(self.work_ms[:ahead])
         busy = self.in_flight >= self.provider.ceiling
         return ProviderLoad(
             provider=self.provider.name,
@@ -107,14 +106,23 @@ class Queue:
             ceiling=self.provider.ceiling,
             slots=self.provider.ceiling,
             in_flight=self.in_flight,
-            waiting_jobs=ahead,
+            waiting_jobs=-(-work_ms // max(1, self._usual_ms(job))),
             waiting_tokens=0,
             headroom_jobs=self.room,
             job_ms_p50=None,
-            waiting_work_ms=sum(self.work_ms[:ahead]),
+            waiting_work_ms=work_ms,
             in_flight_work_ms=0 if not busy else self.in_flight * TYPICAL_MS // 2,
             shadow_usd_micros_per_s=shadow,
         )
+
+    def _usual_ms(self, job: Job) -> int:
+        """Of this job here. The engine takes jobs that wait to be as long as the one it decides; so many of those as
+        make up the work that waits are told it."""
+        tokens = job.tokens + PROMPT_TOKENS
+        each = sorted(
+            model.latency.expected_ms(tokens, USUAL_OUTPUT_TOKENS) for model in self.provider.models
+        )
+        return each[len(each) // 2]
 
     def next_start(self, now_s: float) -> tuple[Job, str] | None:
         """The most urgent job, where slot and limits let it go now."""
@@ -243,9 +251,7 @@ class Day:
             model = queue.provider.model(name)
             assert model is not None
             cost, seconds = taken(job, model)
-            self.done.append(
-                Done(job, queue.provider.name, name, now, now + seconds, cost, model.quality)
-            )
+            self.done.append(Done(job, queue.provider.name, name, now, now + seconds, cost, model.quality))
             self._at(now + seconds, "ends", queue)
         if queue.waiting and queue.in_flight < queue.provider.ceiling and queue.wakes_s < 0:
             queue.wakes_s = now + LOOK_S

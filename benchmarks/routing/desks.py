@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from benchmarks.routing.clock import Day, chosen_of, taken, with_room
+from benchmarks.routing.clock import Day, Queue, chosen_of, taken, with_room
 from benchmarks.routing.market import USUAL_OUTPUT_TOKENS, Job
 from benchmarks.routing.rules import allowed
 from router_worker.bound.batch import requests, slots, tokens_at
@@ -29,6 +29,24 @@ DEAREST_USD_MICROS = 400_000
 
 QUALITY = 0.85
 """The mean that all documents together must reach."""
+
+MARGIN = 0.0006
+"""Beyond it, that is aimed at: what is short at the end cannot be made up for."""
+
+GAIN, NUDGE, MOST_NUDGE = 0.1, 0.002, 0.3
+"""How much more quality is worth for each document's worth of it that is missing, in steps, and at most."""
+
+AHEAD_S = 30.0
+"""Work that should wait at a scarce provider, a slot: enough that a lull never leaves it idle."""
+
+LEAST_PRICE, MOST_PRICE = 0.4, 2.5
+"""Of the program's price of a slot: where nothing waits there, and where too much does."""
+
+PLAN_AHEAD_S, PLAN_PRICE = 10.0, (0.9, 2.0)
+"""Likewise for the plan, whose prices know what comes."""
+
+SIZES = 4
+"""Kinds of documents a doubling of their length, in the small program."""
 
 
 @lru_cache(maxsize=4_096)
@@ -79,7 +97,26 @@ class Chance(Steady):
 
 
 @dataclass
-class Planned(Steady):
+class Tracking(Steady):
+    """Keeps the mean quality: a little more for it while the documents so far are short of it, a little less else. At
+    the program's price many documents are indifferent, and would come all or none."""
+
+    day: Day | None = None
+    decided: int = 0
+    reached: float = 0.0
+
+    def policy(self, now_s: float) -> RoutingPolicy:
+        short = (QUALITY + MARGIN) * self.decided - self.reached
+        nudge = min(MOST_NUDGE, max(-MOST_NUDGE, GAIN * short))
+        return policy_of(round(self.quality_price * (1 + round(nudge / NUDGE) * NUDGE), 1))
+
+    def chose(self, job: Job, provider: str, model: CatalogModel) -> None:
+        self.decided += 1
+        self.reached += model.quality
+
+
+@dataclass
+class Planned(Tracking):
     """Offline: the prices of the whole program, each slot's in the cheapest time that the document has."""
 
     foreseen: bool = True
@@ -87,29 +124,30 @@ class Planned(Steady):
     bucket_s: float = 30.0
 
     def shadows(self, job: Job, now_s: float) -> Mapping[str, int]:
-        first, last = int(job.arrives_s / self.bucket_s), int(job.due_s / self.bucket_s)
-        return {name: min(prices[first : last + 1], default=0) for name, prices in self.prices.items()}
+        first, last = int(job.arrives_s / self.bucket_s), last_bucket(job.due_s, self.bucket_s)
+        found = {name: min(prices[first : last + 1], default=0) for name, prices in self.prices.items()}
+        if self.day is None:
+            return found
+        return {
+            name: int(price * _pressure(self.day.queues[name], PLAN_AHEAD_S, *PLAN_PRICE))
+            for name, price in found.items()
+        }
 
 
 @dataclass
-class Online(Steady):
+class Online(Tracking):
     """No future: every few seconds a small program over what came lately and what waits, as if it went on so."""
 
     catalog: Catalog = field(kw_only=True)
     past: Sequence[Job] = ()
     """Arrivals of before, at negative times."""
-    day: Day | None = None
     seen_s: float = 120.0
     """How far back it looks."""
     every_s: float = 10.0
-    ahead_s: float = 8.0
-    """Work that may wait at a provider before it counts as too much."""
     solves: int = 0
     _recent: deque[Job] = field(default_factory=deque)
     _next_s: float = 0.0
     _prices: Mapping[str, int] = field(default_factory=dict)
-    _decided: int = 0
-    _quality: float = 0.0
 
     def __post_init__(self) -> None:
         self._recent.extend(self.past)
@@ -118,17 +156,20 @@ class Online(Steady):
         if now_s >= self._next_s:
             self._next_s = now_s + self.every_s
             self._look(now_s)
-        return policy_of(self.quality_price)
+        return super().policy(now_s)
 
     def shadows(self, job: Job, now_s: float) -> Mapping[str, int]:
-        return self._prices
+        """The program's prices, less where little waits and more where much does: at a price everybody is indifferent
+        whom it is about, so they come all or none, and only the queue says which."""
+        if self.day is None:
+            return self._prices
+        return {
+            name: int(price * _pressure(self.day.queues[name], AHEAD_S, LEAST_PRICE, MOST_PRICE))
+            for name, price in self._prices.items()
+        }
 
     def saw(self, job: Job) -> None:
         self._recent.append(job)
-
-    def chose(self, job: Job, provider: str, model: CatalogModel) -> None:
-        self._decided += 1
-        self._quality += model.quality
 
     def _look(self, now_s: float) -> None:
         while self._recent and self._recent[0].arrives_s < now_s - self.seen_s:
@@ -137,8 +178,8 @@ class Online(Steady):
             return
         span = max(1.0, now_s - self._recent[0].arrives_s)
         classes = kinds(self._recent, self.catalog)
-        short = QUALITY * self._decided - self._quality
-        wanted = min(0.93, max(0.5, QUALITY + 0.0005 + short / len(self._recent)))
+        short = QUALITY * self.decided - self.reached
+        wanted = min(0.93, max(0.5, QUALITY + MARGIN + short / 2 / len(self._recent)))
         program = Program(
             classes,
             tuple(_flow(self.catalog, span, self._waiting_s())),
@@ -156,9 +197,11 @@ class Online(Steady):
             return {}
         return {name: sum(queue.work_ms) / 1000 for name, queue in self.day.queues.items()}
 
-    @property
-    def _too_much(self) -> float:
-        return self.ahead_s
+
+def _pressure(queue: Queue, ahead_s: float, least: float, most: float) -> float:
+    """1 where as much waits as should, `least` where nothing does."""
+    waits_s = sum(queue.work_ms) / 1000 / queue.provider.ceiling
+    return min(most, least + (1 - least) * waits_s / ahead_s)
 
 
 def _flow(catalog: Catalog, span_s: float, waiting_s: Mapping[str, float]) -> Sequence[Resource]:
@@ -166,7 +209,7 @@ def _flow(catalog: Catalog, span_s: float, waiting_s: Mapping[str, float]) -> Se
     found = []
     for provider in catalog.providers:
         late = max(0.0, waiting_s.get(provider.name, 0.0) - AHEAD_S * provider.ceiling)
-        found.append(Resource(slots(provider.name), (max(0.0, 0.98 * provider.ceiling * span_s - late),)))
+        found.append(Resource(slots(provider.name), (max(0.0, provider.ceiling * span_s - late),)))
         limits = provider.limits
         share = SHARE * span_s / 60 * max(0.1, 1 - late / (provider.ceiling * span_s))
         if limits.requests_per_minute is not None:
@@ -176,16 +219,13 @@ def _flow(catalog: Catalog, span_s: float, waiting_s: Mapping[str, float]) -> Se
     return found
 
 
-AHEAD_S = 8.0
-
-
 def kinds(work: Sequence[Job], catalog: Catalog) -> tuple[WorkClass, ...]:
     """Jobs by who may serve them and by size, each kind with its mean size and the usual answer."""
     count: Counter[tuple[tuple[tuple[str, str], ...], int]] = Counter()
     tokens: Counter[tuple[tuple[tuple[str, str], ...], int]] = Counter()
     one_of: dict[tuple[tuple[tuple[str, str], ...], int], Job] = {}
     for job in work:
-        key = (allowed(job, catalog), int(2 * math.log2(max(2, job.tokens))))
+        key = (allowed(job, catalog), int(SIZES * math.log2(max(2, job.tokens))))
         count[key] += 1
         tokens[key] += job.tokens
         one_of[key] = job
@@ -228,13 +268,13 @@ def _choice(job: Job, pair: tuple[str, str], catalog: Catalog) -> Choice:
 
 def whole_program(work: Sequence[Job], catalog: Catalog, bucket_s: float) -> Program:
     """Every job a class of its own, with what it really takes; the limits as the yard draws them."""
-    buckets = int(max(job.due_s for job in work) / bucket_s) + 1
+    buckets = last_bucket(max(job.due_s for job in work), bucket_s) + 1
     classes = tuple(
         WorkClass(
             1.0,
             tuple(_choice(job, pair, catalog) for pair in allowed(job, catalog)),
             int(job.arrives_s / bucket_s),
-            int(job.due_s / bucket_s),
+            last_bucket(job.due_s, bucket_s),
         )
         for job in work
     )
@@ -245,6 +285,17 @@ def whole_program(work: Sequence[Job], catalog: Catalog, bucket_s: float) -> Pro
         mean_quality=QUALITY,
         unserved_usd_micros=10.0 * DEAREST_USD_MICROS,
     )
+
+
+def bucket_for(work: Sequence[Job], about_s: float) -> float:
+    """Length of a bucket, such that the last one ends when the last job is due: a longer one would be time that nobody
+    has."""
+    end_s = max(job.due_s for job in work)
+    return end_s / max(1, round(end_s / about_s))
+
+
+def last_bucket(due_s: float, bucket_s: float) -> int:
+    return max(0, math.ceil(due_s / bucket_s - 1e-6) - 1)
 
 
 def _there_is(catalog: Catalog, buckets: int, bucket_s: float) -> Sequence[Resource]:

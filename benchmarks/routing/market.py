@@ -1,7 +1,7 @@
 """The market that the cost benchmark buys in, and the work that it brings: five providers, eleven models, contracts.
 
-Prices are list prices, dated. Quality priors, speeds, ceilings and limits are assumptions, chosen so that what is cheap is
-scarce; arrivals are those of the Azure trace, and documents have the sizes of CUAD's contracts. Who may see what is
+Prices are list prices, dated. Quality priors, speeds, ceilings and limits are assumptions, chosen so that what is cheap
+is scarce; arrivals are those of the Azure trace, and documents have the sizes of CUAD's contracts. Who may see what is
 drawn by seed, so that about three pairs in ten are forbidden.
 """
 
@@ -24,12 +24,16 @@ ARRIVALS = "load/AzureLLMInferenceTrace_conv.csv.gz"
 CONTRACTS = "documents/cuad/contracts_txt.zip"
 READ = date(2026, 11, 28)
 PRICES = "genai-prices 0.2.3, list prices"
+FORESEEN, CAREFUL = 0.9, 0.8
+"""Of the time that is left: what a job is decided for, where the length of its answer is known and where it is not.
+The rest is for what no estimate has: slots that are in the middle of a call, and urgent jobs that come later."""
+
 PROMPT_TOKENS = 900
 MAX_OUTPUT_TOKENS = 1_000
 USUAL_OUTPUT_TOKENS = 200
 """What is expected of an answer before it is there."""
 
-LEAST_S = 40.0
+LEAST_S = 30.0
 """All is due so long after the last arrival: what is put off must not fall into a quiet time that only the end of the
 measurement makes."""
 
@@ -73,7 +77,7 @@ class Job:
             sensitivity=self.sensitivity,
             residency=self.residency,
             quality=self.quality,
-            time_left_ms=int((self.due_s - now_s) * 1000),
+            time_left_ms=int((self.due_s - now_s) * 1000 * (FORESEEN if foreseen else CAREFUL)),
             max_cost_usd_micros=None,
         )
 
@@ -151,7 +155,7 @@ def market() -> Catalog:
                 "google",
                 ("eu",),
                 Sensitivity.CONFIDENTIAL,
-                8,
+                10,
                 _model("gemini-2.5-flash-lite", (100_000, 400_000), 0.66, (400, 0.03, 4)),
                 _model("gemini-2.5-flash", (300_000, 2_500_000), 0.84, (500, 0.04, 6)),
                 _model("gemini-2.5-pro", (1_250_000, 10_000_000), 0.95, (1_200, 0.08, 12)),
@@ -169,7 +173,7 @@ def market() -> Catalog:
                 "openai",
                 ("us",),
                 Sensitivity.INTERNAL,
-                6,
+                8,
                 _model("gpt-4.1-nano", (100_000, 400_000), 0.62, (400, 0.04, 5)),
                 _model("gpt-4.1-mini", (400_000, 1_600_000), 0.80, (500, 0.05, 8)),
                 _model("gpt-4.1", (2_000_000, 8_000_000), 0.92, (700, 0.08, 12)),
@@ -178,7 +182,7 @@ def market() -> Catalog:
                 "own-vllm",
                 ("local",),
                 Sensitivity.RESTRICTED,
-                6,
+                8,
                 _model("gpt-oss-120b", (50_000, 200_000), 0.78, (300, 0.15, 10)),
                 kind="self_hosted",
             ),

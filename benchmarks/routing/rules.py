@@ -75,7 +75,7 @@ def _fits(model: CatalogModel, tokens: int) -> bool:
 
 
 def violations(decided: Sequence[Seen], catalog: Catalog) -> Iterator[str]:
-    """A sentence for each decision that goes, in any step of its plan, where the job may not, or forgets one that may."""
+    """A sentence for each decision that goes, in any step of its plan, where the job may not, or forgets who may."""
     for job, decision in decided:
         may = allowed(job, catalog)
         steps = [(step.provider, step.model) for step in decision.plan]

@@ -157,7 +157,9 @@ def slot_prices(
     prices: dict[str, int] = {}
     for provider, taken in uses.items():
         seconds = taken[slots(provider)]
-        per_second = found.prices.get(slots(provider), _FREE)[bucket if slots(provider) in found.prices else 0]
+        per_second = found.prices.get(slots(provider), _FREE)[
+            bucket if slots(provider) in found.prices else 0
+        ]
         for name in (requests(provider), tokens_at(provider)):
             if seconds and name in found.prices:
                 per_second += found.prices[name][bucket] * taken[name] / seconds
