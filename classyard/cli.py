@@ -236,6 +236,17 @@ def results(
 
 
 @app.command()
+def report(
+    batch: Annotated[str, typer.Argument(help="A batch id, its end, or `latest`.")] = "latest",
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
+) -> None:
+    """Say what became of a batch: cost, the least possible cost, the gap, providers, what has no answer."""
+    from classyard.commands.report import report as tell
+
+    raise typer.Exit(tell(_context(), batch, as_json=as_json))
+
+
+@app.command()
 def explain(
     job: Annotated[str, typer.Argument(help="A job id, its end, or the document's custom_id.")],
     as_json: Annotated[bool, typer.Option("--json", help="The rows as they are stored.")] = False,

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router_worker.features.extract import Extractor
+from router_worker.prices import Prices
+from router_worker.reports import Reports
 from router_worker.stage import Rules, Stage
 from runtime.db.session import Database
 from runtime.db.stores import capacity
 from runtime.db.stores.capacity import Heartbeat
 from runtime.doorbells import Doorbells, RedisDoorbells
-from runtime.heartbeat import beat_once, pulse, stop
+from runtime.heartbeat import beat_once, pulse, repeat, stop
 from runtime.ids import new_id
 from runtime.logs import logger
 from runtime.metrics import Metrics, serve
@@ -22,9 +24,16 @@ from runtime.pool import Room
 from runtime.redis_client import make_redis
 from runtime.settings import Settings
 from schemas.messages import provider_queue
+from schemas.policy import Objective
 
 MOST_CHUNKS = 50
 """Chunks for one bell; then the next bell goes on, so that a stop is never far."""
+
+REPORT_S = 1.0
+MOST_REPORTS = 20
+"""Finished batches in one look; there are many after an upgrade."""
+
+PRICE_S = 2.0
 
 
 @dataclass
@@ -48,6 +57,11 @@ class RouterService:
         self._pulse = asyncio.create_task(
             pulse(self._database, self.settings.tenant, self._said, every_s=self.settings.heartbeat_s)
         )
+        self._reports = Reports(self._database, self.settings.tenant)
+        self._prices = Prices(self._database, self.settings.tenant, self.rules)
+        self._looks = [asyncio.create_task(repeat(self._report, every_s=REPORT_S, name="report"))]
+        if self.rules.policy.objective is Objective.JOINT:
+            self._looks.append(asyncio.create_task(repeat(self._price, every_s=PRICE_S, name="prices")))
         logger().info("router.ready", policy=self.rules.policy.policy, metrics=self._address)
 
     async def answer(self) -> None:
@@ -66,11 +80,20 @@ class RouterService:
         return {provider_queue(name): min(count, ceilings[name]) for name, count in bound.items()}
 
     async def close(self) -> None:
-        await stop(self._pulse)
+        await stop(self._pulse, *self._looks)
         async with self._database.transaction() as connection:
             await capacity.leave(connection, self.worker_id)
         await self._bells.close()
         await self._database.close()
+
+    async def _report(self) -> None:
+        for _ in range(MOST_REPORTS):
+            if (batch := await self._reports.look()) is None:
+                return
+            logger().info("batch.bounded", batch=batch)
+
+    async def _price(self) -> None:
+        self._stage.shadows = await self._prices.look()
 
     def _said(self) -> Heartbeat:
         return Heartbeat(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from router_worker.bound.shadows import priced
 from router_worker.engine.decide import Prepared, prepare, route_class
 from router_worker.features.extract import Extractor, money_left, time_left_ms
 from router_worker.observe import snapshot_of
@@ -79,6 +80,8 @@ class Stage:
     metrics: Metrics
     router_id: str
     ticks: Ticks = ticks
+    shadows: Mapping[str, int] = field(default_factory=dict)
+    """What a slot-second of each scarce provider is worth; see `router_worker.prices`. For the next snapshot."""
     _snapshot: ProviderSnapshot | None = None
     _prepared: Prepared | None = None
     _formed_by: str = ""
@@ -127,8 +130,9 @@ class Stage:
             rows = await capacity.loads(connection, self.settings.tenant)
             now = await clock(connection)
         rules = self.rules
-        self._snapshot = snapshot_of(
-            rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now
+        self._snapshot = priced(
+            snapshot_of(rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now),
+            self.shadows,
         )
         self._snapshot_digest = digest(self._snapshot.facts())
         if self._prepared is None:

@@ -25,7 +25,7 @@ from schemas.catalog import (
     ProviderKind,
 )
 from schemas.features import JobFeatures
-from schemas.policy import PlanLimits, RoutingPolicy, Rule, Scale, Scales, Tier, Weights
+from schemas.policy import Objective, PlanLimits, RoutingPolicy, Rule, Scale, Scales, Tier, Weights
 from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
 from tests.oracles.rules import OF_JOBS, OF_PAIRS
@@ -153,6 +153,7 @@ def policies(draw: st.DrawFn) -> RoutingPolicy:
         plan=PlanLimits(
             max_steps=draw(st.integers(1, 5)), attempts_per_step=draw(st.sampled_from([1, 2, 3]))
         ),
+        objective=draw(st.sampled_from(Objective)),
         **_few(draw, _HARD_POLICY, 1),
     )
 
@@ -226,6 +227,7 @@ def loads(draw: st.DrawFn, provider: str) -> ProviderLoad:
         waiting_tokens=0,
         headroom_jobs=headroom,
         job_ms_p50=draw(st.sampled_from([None, 400, 9_000, 1])),
+        shadow_usd_micros_per_s=draw(st.sampled_from([0, 0, 1, 900, 10**7])),
     )
 
 

@@ -12,5 +12,6 @@ MODULES = (
     "benchmarks.routing.curve",
     "benchmarks.routing.replayed",
     "benchmarks.routing.deciding",
+    "benchmarks.routing.cost",
     "benchmarks.routing.load",
 )

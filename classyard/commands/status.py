@@ -14,12 +14,15 @@ from classyard.commands import catalogs
 from classyard.commands.progress_view import states_line
 from classyard.commands.terminal import (
     SIMULATED_NOTE,
+    UNKNOWN,
     beside,
     console,
     heading,
     indented,
     marked,
+    money,
     number,
+    percent,
     run,
     short,
     shown,
@@ -141,7 +144,8 @@ def _worker(row: Row, simulated: frozenset[str], *, with_host: bool) -> tuple[Re
 def _batches(found: Status, width: int) -> RenderableType:
     table = _table(width)
     table.add_column("id", no_wrap=True)
-    for name in ("jobs", "open", "rejected"):
+    with_cost = width >= 92
+    for name in ("jobs", "open", "rejected", *(("cost", "gap") if with_cost else ())):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("review", overflow="ellipsis", no_wrap=True)
     table.add_column("handed in", no_wrap=True)
@@ -152,8 +156,15 @@ def _batches(found: Status, width: int) -> RenderableType:
             number(row["accepted"]),
             Text(number(row["open"]), style="bold" if row["open"] else "dim"),
             Text(number(row["rejected"]), style="yellow" if row["rejected"] else "dim"),
+            *(_cost(row) if with_cost else ()),
             Text(shown(row["review_name"], most=60)),
             f"{span((found.now - row['created_at']).total_seconds())} ago",
             Text(shown(row["source"], most=80), style="dim"),
         )
     return table
+
+
+def _cost(row: Row) -> tuple[Text, Text]:
+    """What a finished batch cost, and how far that is above the least possible."""
+    cost = row["cost_usd_micros"]
+    return Text(UNKNOWN if cost is None else money(cost)), Text(percent(row["gap"]))

@@ -97,6 +97,11 @@ def money(usd_micros: int) -> str:
     return f"${tenths // 10_000:,}.{tenths % 10_000:04d}"
 
 
+def percent(share: float | None) -> str:
+    """`5.7 %`; a dash where it is not known."""
+    return UNKNOWN if share is None else f"{100 * share:,.1f} %"
+
+
 def number(count: int) -> str:
     return f"{count:,}"
 

@@ -14,16 +14,19 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from classyard.commands import progress_view, resolve, shortfalls
+from classyard.commands import bounds_view, progress_view, resolve, shortfalls
 from classyard.commands.progress import Progress, Rates, exit_code, gather, summary_line
 from classyard.commands.terminal import SIMULATED_NOTE, console, note, run, span, tell
 from classyard.context import Context
-from runtime.db.session import Database
+from runtime.db.session import Database, Row
+from runtime.db.stores import bounds
 from schemas.errors import ServiceUnreachable
 
 POLL_S = 0.5
 LINE_S = 2.0
 """Between two plain lines, at least."""
+BOUND_S = 5.0
+"""For the report on a batch that has just ended: the keeper's round, and a router's look."""
 PATIENCE_S = 30.0
 """Without the database, until watching is given up. The batch does not depend on it."""
 
@@ -60,13 +63,27 @@ async def follow(
     async with context.database() as database:
         batches = await resolve.batch_ids(database, context.settings.tenant, given)
         last = await _until_final(Watcher(database, context.settings.tenant, batches, goes_on), screen)
+        bounded = await _bounds(database, context.settings.tenant, batches, last)
         short_of = await shortfalls.gather(database, context.settings.tenant, batches)
     if screen.is_terminal:
         screen.print()
     for line in shortfalls.lines(short_of):
         tell(screen, line)
+    if told := bounds_view.together(bounded):
+        tell(screen, Text(told))
     screen.print(Text(summary_line(last.states), style="bold"))
     return exit_code(last.states, last.rejected)
+
+
+async def _bounds(database: Database, tenant: str, batches: Sequence[str], last: Progress) -> list[Row]:
+    """What is known of the batches' cost; waits a little where a router is about to tell."""
+    until = time.monotonic() + (BOUND_S if last.router_alive else 0.0)
+    while True:
+        async with database.transaction() as connection:
+            found = await bounds.bounds_of(connection, tenant, batches)
+        if all(row["bounded_at"] for row in found) or time.monotonic() >= until:
+            return found
+        await asyncio.sleep(POLL_S / 2)
 
 
 async def _until_final(watcher: Watcher, screen: Console) -> Progress:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schemas.catalog import Catalog, CatalogModel, CatalogProvider, ProviderKind
 from schemas.decision import Refusal
 from schemas.features import JobFeatures
-from schemas.policy import RoutingPolicy
+from schemas.policy import Objective, RoutingPolicy
 from schemas.snapshot import ProviderLoad, ProviderStatus
 
 LOCAL = "local"
@@ -46,6 +46,8 @@ class Place:
     """1 or more."""
     job_ms: int | None
     """What one job took lately; None before there are observations."""
+    shadow_usd_micros_per_s: int = 0
+    """What a second of one of its slots is worth to other work; 0 where the policy decides each job by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def lay_out(catalog: Catalog, policy: RoutingPolicy, *, tier: str = "") -> tuple
     return tuple(sorted(seats, key=lambda seat: (seat.provider.name, seat.model.name)))
 
 
-def place(provider: str, load: ProviderLoad | None) -> Place:
+def place(provider: str, load: ProviderLoad | None, objective: Objective = Objective.EACH) -> Place:
     """A provider of the catalog that the snapshot knows nothing of counts as one without a worker."""
     if load is None:
         return Place((), _no_worker(provider, ""), 0, 1, None)
@@ -97,6 +99,7 @@ def place(provider: str, load: ProviderLoad | None) -> Place:
         waiting_jobs=max(0, load.waiting_jobs),
         slots=max(1, load.slots),
         job_ms=load.job_ms_p50,
+        shadow_usd_micros_per_s=max(0, load.shadow_usd_micros_per_s) if objective is Objective.JOINT else 0,
     )
 
 

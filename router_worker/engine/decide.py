@@ -54,7 +54,7 @@ class Prepared:
         """The same policy at another snapshot. Cheap where the catalog is the same object and few loads moved."""
         if snapshot.catalog is not self.catalog:
             return prepare(self.policy, snapshot)
-        found = standings(snapshot, self.standings)
+        found = standings(snapshot, self.policy.objective, self.standings)
         return replace(
             self,
             places=places(snapshot, found),
@@ -101,7 +101,7 @@ class Prepared:
 
 
 def prepare(policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Prepared:
-    found = standings(snapshot)
+    found = standings(snapshot, policy.objective)
     return Prepared(
         policy=policy,
         catalog=snapshot.catalog,

@@ -15,12 +15,14 @@ def estimate(ask: Ask, seat: Seat, place: Place, price: Price) -> Estimate:
     model, job = seat.model, ask.job
     input_tokens, output_tokens = ask.tokens_into(model), expected_output(ask, model)
     prior_ms = model.latency.expected_ms(input_tokens, output_tokens)
+    call_ms = latency_ms(prior_ms, place)
     return Estimate(
         cost_usd_micros=price.cost_usd_micros(input_tokens, output_tokens),
         worst_cost_usd_micros=ask.attempts * price.cost_usd_micros(input_tokens, job.max_output_tokens),
-        latency_ms=latency_ms(prior_ms, place),
+        latency_ms=call_ms,
         delay_ms=delay_ms(prior_ms, place),
         quality=model.quality,
+        shadow_usd_micros=place.shadow_usd_micros_per_s * call_ms // 1000,
     )
 
 

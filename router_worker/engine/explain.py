@@ -57,9 +57,11 @@ def _estimate(candidate: Candidate) -> str:
     if candidate.estimate is None:
         return ""
     expected = candidate.estimate
+    shadow = expected.shadow_usd_micros
+    worth = f", its slot worth {dollars(shadow)} to other work" if shadow else ""
     return (
         f"; expected {dollars(expected.cost_usd_micros)}, {dollars(expected.worst_cost_usd_micros)} at worst, "
-        f"{duration(expected.delay_ms)} of waiting and {duration(expected.latency_ms)} of work"
+        f"{duration(expected.delay_ms)} of waiting and {duration(expected.latency_ms)} of work{worth}"
     )
 
 

@@ -1,5 +1,7 @@
 """Scores in millionths, on the scales that the policy fixes. Never min-max over the candidates that are present.
 
+What the time of a slot is worth to other work is weighed as cost, which it is to them.
+
 Only + - * / of IEEE doubles and integers, in a fixed order: the same bytes on every machine. Each step is monotone, so
 a figure that gets worse never raises a score.
 """
@@ -52,7 +54,7 @@ class Weighing:
             self._scales
         )
         by_cost, by_latency, by_quality, by_load = self._share
-        cost = _millionths(cost_at, cost_span, estimate.cost_usd_micros)
+        cost = _millionths(cost_at, cost_span, estimate.cost_usd_micros + estimate.shadow_usd_micros)
         latency = _millionths(ms_at, ms_span, estimate.latency_ms)
         quality = _millionths(quality_at, quality_span, estimate.quality)
         load = _millionths(delay_at, delay_span, estimate.delay_ms)

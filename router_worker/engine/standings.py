@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from router_worker.engine.candidates import Place, place
 from schemas.canonical import digest, piece
+from schemas.policy import Objective
 from schemas.snapshot import ProviderLoad, ProviderSnapshot
 
 
@@ -25,11 +26,13 @@ Standings = tuple[Standing, ...]
 """In the order of the snapshot's loads."""
 
 
-def standings(snapshot: ProviderSnapshot, before: Standings = ()) -> Standings:
-    """`before` are those of the snapshot before this one, of which what did not move is kept."""
+def standings(
+    snapshot: ProviderSnapshot, objective: Objective = Objective.EACH, before: Standings = ()
+) -> Standings:
+    """`before` are those of the snapshot before this one, under the same objective; what did not move is kept."""
     known = chain(before, repeat(None))
     return tuple(
-        last if last is not None and (last.load is load or last.load == load) else _read(load)
+        last if last is not None and (last.load is load or last.load == load) else _read(load, objective)
         for load, last in zip(snapshot.loads, known, strict=False)
     )
 
@@ -46,5 +49,5 @@ def digest_of(snapshot: ProviderSnapshot, found: Standings) -> str:
     return digest({**snapshot.facts(), "loads": [each.written for each in found]})
 
 
-def _read(load: ProviderLoad) -> Standing:
-    return Standing(load, place(load.provider, load), piece(load))
+def _read(load: ProviderLoad, objective: Objective) -> Standing:
+    return Standing(load, place(load.provider, load, objective), piece(load))

@@ -185,10 +185,13 @@ def figures_of(
     tokens_out = min(own(job.expected_output_tokens, model), job.max_output_tokens)
     prior = model.latency.expected_ms(tokens_in, tokens_out)
     seen = load.job_ms_p50
+    takes = prior if seen is None else (prior + seen) // 2
+    joint = policy.objective.value == "joint"
     return {
-        "cost": cost(model, tokens_in, tokens_out),
+        "cost": cost(model, tokens_in, tokens_out)
+        + (floor(Fraction(load.shadow_usd_micros_per_s * takes, 1000)) if joint else 0),
         "worst": worst_of(job, policy, model),
-        "latency": prior if seen is None else (prior + seen) // 2,
+        "latency": takes,
         "delay": load.waiting_jobs * (prior if seen is None else seen) // max(1, load.slots),
     }
 

@@ -16,7 +16,7 @@ from schemas.canonical import canonical, digest
 from schemas.catalog import Catalog, CatalogModel, CatalogProvider
 from schemas.decision import Candidate, Decision, Outcome
 from schemas.features import JobFeatures
-from schemas.policy import RoutingPolicy
+from schemas.policy import Objective, RoutingPolicy
 from schemas.sensitivity import Sensitivity
 from schemas.snapshot import Assigned, ProviderSnapshot
 from tests.oracles import engine as oracle
@@ -188,6 +188,60 @@ def test_raising_a_price_never_raises_a_rank(case: Case, data: st.DataObject) ->
     after = by_name(case._replace(snapshot=with_models(case.snapshot, raised)).decided())[name(dear)]
     event("refused by its new price" if after.rank is None else "still ranked")
     assert after.rank is None or (dear.rank is not None and after.rank >= dear.rank)
+
+
+def shadowed(case: Case, shadows: dict[str, int], objective: Objective) -> Case:
+    loads = (
+        replace(load, shadow_usd_micros_per_s=shadows.get(load.provider, 0)) for load in case.snapshot.loads
+    )
+    policy = case.policy.model_copy(update={"objective": objective})
+    return case._replace(policy=policy, snapshot=replace(case.snapshot, loads=tuple(loads)))
+
+
+@law
+@given(cases)
+def test_without_shadows_the_joint_objective_decides_as_each_does(case: Case) -> None:
+    each, joint = (shadowed(case, {}, objective).decided() for objective in Objective)
+
+    assert canonical(replace(joint, policy_digest=each.policy_digest)) == canonical(each)
+    assert b"shadow" not in canonical(joint)
+
+
+@law
+@given(cases, st.integers(1, 10**9))
+def test_shadows_are_nothing_to_a_policy_that_decides_each_by_itself(case: Case, shadow: int) -> None:
+    shadows = {load.provider: shadow for load in case.snapshot.loads}
+    bare, priced = (shadowed(case, found, Objective.EACH).decided() for found in ({}, shadows))
+
+    assert canonical(replace(priced, snapshot_digest=bare.snapshot_digest)) == canonical(bare)
+
+
+@law
+@given(cases, st.data(), st.sampled_from([0, 5, 900, 10**6]), st.sampled_from([1, 700, 10**9]))
+def test_raising_a_shadow_never_moves_its_provider_past_another(
+    case: Case, data: st.DataObject, before: int, more: int
+) -> None:
+    """Of its own models a faster one may overtake a slower one; nobody else is overtaken, and nothing is charged."""
+    dear = data.draw(st.sampled_from(case.snapshot.loads or (None,)))
+    if dear is None:
+        return
+    low, high = (
+        shadowed(case, {dear.provider: shadow}, Objective.JOINT).decided()
+        for shadow in (before, before + more)
+    )
+    assert low.allowed == high.allowed
+    ranks = [{name(each): each for each in one.candidates if each.rank is not None} for one in (low, high)]
+    assert ranks[0].keys() == ranks[1].keys()
+    for one, was in ranks[0].items():
+        now = ranks[1][one]
+        assert was.estimate and now.estimate
+        assert was.estimate.cost_usd_micros == now.estimate.cost_usd_micros
+        if was.provider != dear.provider:
+            continue
+        for other, theirs in ranks[0].items():
+            ahead = (theirs.rank or 0) < (was.rank or 0)
+            if theirs.provider != dear.provider and ahead:
+                assert (ranks[1][other].rank or 0) < (now.rank or 0)
 
 
 @law

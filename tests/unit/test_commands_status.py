@@ -51,6 +51,8 @@ BATCH = {
     "rejected": 2,
     "created_at": NOW - timedelta(minutes=3),
     "finished_at": None,
+    "cost_usd_micros": 90_700,
+    "gap": 0.0571,
     "open": 12,
 }
 
@@ -78,6 +80,7 @@ def test_the_status_shows_who_is_alive_what_is_open_and_what_came_lately(width: 
     assert "127.0.0.1:9100" in text
     assert "accepted 4   serving 8" in text
     assert "ce4697a6" in text
+    assert ("$0.0907" in text and "5.7 %" in text) == (width >= 92)
     assert "3m ago" in text
     assert SIMULATED_NOTE in text
     assert max(len(line) for line in text.splitlines()) <= width

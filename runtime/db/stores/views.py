@@ -67,6 +67,7 @@ async def recent_batches(connection: Connection, tenant_id: str, *, most: int = 
         connection,
         """
         select b.id::text, b.source, b.review_name, b.accepted, b.rejected, b.created_at, b.finished_at,
+               b.cost_usd_micros, b.gap,
                (select count(*) from jobs j where j.batch_id = b.id
                 and j.state in ('accepted', 'held', 'routed', 'serving', 'in_review')) as open
         from batches b where b.tenant_id = %s order by b.created_at desc, b.id desc limit %s

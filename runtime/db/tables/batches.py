@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer
+from sqlalchemy import Column, Double, ForeignKey, Index, Integer, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlmodel import Field, SQLModel
 
 from runtime.db import columns
 
+UNBOUNDED = "finished_at is not null and bounded_at is null"
+
 
 class BatchRow(SQLModel, table=True):
     __tablename__ = "batches"
-    __table_args__ = (Index("batches_by_tenant", "tenant_id", "created_at"),)
+    __table_args__ = (
+        Index("batches_by_tenant", "tenant_id", "created_at"),
+        Index("batches_unbounded", "tenant_id", "finished_at", postgresql_where=text(UNBOUNDED)),
+    )
 
     id: str = Field(sa_column=columns.uuid_key())
     tenant_id: str = Field(sa_column=columns.words())
@@ -27,6 +32,14 @@ class BatchRow(SQLModel, table=True):
     rejected: int = Field(sa_column=columns.number())
     created_at: datetime = Field(sa_column=columns.written_at())
     finished_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    cost_usd_micros: int | None = Field(sa_column=columns.big_number(nullable=True))
+    """Of all calls for the documents that have an answer; None until a router has looked at the finished batch."""
+    lp_lower_bound_usd_micros: int | None = Field(sa_column=columns.big_number(nullable=True))
+    """What these answers would have cost at the least; None where that could not be told."""
+    gap: float | None = Field(sa_column=Column(Double, nullable=True), default=None)
+    bound_note: str = Field(sa_column=columns.words(server_default=text("''")))
+    """What the bound was computed over, or why there is none."""
+    bounded_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
 
 
 class RejectionRow(SQLModel, table=True):
