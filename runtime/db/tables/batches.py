@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer
+from sqlalchemy import Column, ForeignKey, Index, Integer, text
 from sqlalchemy.dialects.postgresql import UUID
 from sqlmodel import Field, SQLModel
 
@@ -14,7 +14,10 @@ from runtime.db import columns
 
 class BatchRow(SQLModel, table=True):
     __tablename__ = "batches"
-    __table_args__ = (Index("batches_by_tenant", "tenant_id", "created_at"),)
+    __table_args__ = (
+        Index("batches_by_tenant", "tenant_id", "created_at"),
+        Index("batches_by_key", "tenant_id", "idempotency_key", unique=True),
+    )
 
     id: str = Field(sa_column=columns.uuid_key())
     tenant_id: str = Field(sa_column=columns.words())
@@ -27,6 +30,14 @@ class BatchRow(SQLModel, table=True):
     rejected: int = Field(sa_column=columns.number())
     created_at: datetime = Field(sa_column=columns.written_at())
     finished_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    idempotency_key: str | None = Field(sa_column=columns.words(nullable=True))
+    """The submitter's own: the same key with the same content is this batch, handed in again."""
+    content_digest: str = Field(sa_column=columns.words(server_default=text("''")))
+    """Over the review, the requirements and every document with its custom id, in their order."""
+    retry_of: str | None = Field(sa_column=columns.uuid(nullable=True))
+    """The batch of which this one takes up what did not succeed."""
+    cancelled_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    """When all that was still open in it was cancelled."""
 
 
 class RejectionRow(SQLModel, table=True):
