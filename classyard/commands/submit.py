@@ -55,8 +55,9 @@ def submit(
         _show(nothing.rejections, len(nothing.rejections))
         raise
     _show(accepted.rejections, accepted.rejected)
-    again = " It was handed in before with the same key." if accepted.repeated else ""
-    say(f"Accepted {counted(accepted.accepted, 'document')} as batch {accepted.batch_id}.{again}")
+    say(f"Accepted {counted(accepted.accepted, 'document')} as batch {accepted.batch_id}.")
+    if accepted.repeated:
+        say("It was handed in before, with the same key; this is that batch.")
     if connected.has_simulated():
         say(SIMULATED_NOTE)
     if not wait:
