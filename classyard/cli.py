@@ -167,6 +167,12 @@ def submit(
     max_cost: MaxCost = None,
     quality: QualityLevel = None,
     priority: LaneName = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Your own name for this submission: handed in again with it, it is the same batch."
+        ),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Watch until all are final; the exit code tells.")
     ] = False,
@@ -185,6 +191,52 @@ def submit(
         max_cost=max_cost,
         quality=quality,
         priority=priority,
+        key=key,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def cancel(
+    what: Annotated[str, typer.Argument(help="A batch id, its end, or `latest`; with --job, a document.")],
+    job: Annotated[bool, typer.Option("--job", help="Cancel one document, not a batch.")] = False,
+) -> None:
+    """End what is still open of a batch. What is final stays; a cancelled document never gets a result."""
+    from classyard.commands.again import cancel as end
+
+    raise typer.Exit(end(_context(), what, job=job))
+
+
+@app.command()
+def retry(
+    batch: Annotated[str, typer.Argument(help="A batch id, its end, or `latest`.")],
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="failed, expired, refused (all three by default) or cancelled; may be given again."
+        ),
+    ] = None,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(help="Only those with this reason, such as deadline; may be given again."),
+    ] = None,
+    deadline: Deadline = None,
+    max_cost: MaxCost = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Watch until all are final; the exit code tells.")
+    ] = False,
+) -> None:
+    """Take up again what did not succeed of a batch, as a new batch. Nothing has to be handed in twice."""
+    from classyard.commands.again import again
+
+    code = again(
+        _context(),
+        batch,
+        states=state or [],
+        reasons=reason or [],
+        deadline=deadline,
+        max_cost=max_cost,
+        wait=wait,
     )
     raise typer.Exit(code)
 

@@ -67,3 +67,31 @@ def _settings(redis_url: str, task_events: bool) -> dict[str, Any]:
         "worker_enable_remote_control": True,  # pool_grow, pool_shrink, and Flower
         "worker_soft_shutdown_timeout": 0,
     }
+
+
+SAFE: dict[str, Any] = {
+    "task_acks_late": False,  # the table holds the work; a bell that comes again would only ring twice
+    "task_reject_on_worker_lost": None,
+    "result_backend": None,
+    "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": True,
+    "task_serializer": "json",
+    "accept_content": ["json"],  # pickle would run what anybody with access to the broker sends
+    "beat_schedule": {},  # what is due later stands in the table; an ETA beyond the visibility timeout comes twice
+}
+
+
+def transport_faults(app: Celery) -> list[str]:
+    """What would make more of Celery than a carrier of bells, a sentence each; empty where nothing does.
+
+    Settings may come from elsewhere than from here, such as the module that CELERY_CONFIG_MODULE names.
+    """
+    wrong = [
+        f"Celery's {name} is {getattr(app.conf, name)!r}, and must be {wanted!r}."
+        for name, wanted in SAFE.items()
+        if getattr(app.conf, name) != wanted
+    ]
+    own = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+    late = [task for task in own if task.acks_late and not app.conf.task_acks_late]
+    wrong += [f"The task {task.name} is acknowledged late; bells must not be." for task in late]
+    return wrong

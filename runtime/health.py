@@ -35,7 +35,9 @@ def require_healthy(settings: Settings) -> None:
 def check_database(settings: Settings) -> list[Finding]:
     """Does it answer, and does it keep what it confirms?"""
     try:
-        with psycopg.connect(settings.database_url, connect_timeout=5, autocommit=True) as connection:
+        with psycopg.connect(
+            settings.database_url, connect_timeout=5, autocommit=True, tcp_user_timeout=10_000
+        ) as connection:
             shown = {
                 name: str((connection.execute(f"show {name}").fetchone() or ("",))[0])
                 for name in ("server_version", "fsync", "full_page_writes", "synchronous_commit")

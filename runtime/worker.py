@@ -7,18 +7,21 @@ import socket
 
 from celery.signals import worker_shutting_down
 
-from runtime.celery_app import POOL, make_app
+from runtime.celery_app import POOL, make_app, transport_faults
 from runtime.pool import Service
 from runtime.settings import Settings
+from schemas.errors import ConfigurationError
 
 
 def run_worker(settings: Settings, service: Service, *, name: str, queue: str, concurrency: int) -> int:
     """Blocks until SIGTERM (lets calls in flight finish, up to `drain_s`) or SIGINT; returns the exit code.
 
-    `name` shows in Flower and in `classyard status`.
+    `name` shows in Flower and in `classyard status`. Raises `ConfigurationError` where Celery is set up to hold work.
     """
     os.environ["CELERY_CUSTOM_WORKER_POOL"] = POOL  # read by Celery when it is first imported, or by us below
     app = make_app(settings.redis_url, (queue,), task_events=settings.task_events)
+    if faults := transport_faults(app):
+        raise ConfigurationError(f"{' '.join(faults)} Under it work could be lost or done twice.")
     app.service, app.drain_s, app.refusal = service, settings.drain_s, None
     worker = app.Worker(
         # Celery fills in `%h` on its own command line only; two workers of one name would both obey `pool_grow`.

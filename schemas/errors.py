@@ -3,7 +3,8 @@
     ClassyardError
     ├── CallerMistake            the submitter can mend it; never retried; exit code 2
     │   ├── BadInput             a file, a line or a field is not what it should be
-    │   └── UnknownName          a review, batch, job or provider that does not exist
+    │   ├── UnknownName          a review, batch, job or provider that does not exist
+    │   └── KeyConflict          a key that was used before, for other content
     ├── ConfigurationError       the operator can mend it; the role refuses to start
     │   ├── BadConfiguration     a catalog, policy or review file is wrong: file, line, field
     │   ├── MissingKey           a provider's credential reference leads nowhere
@@ -46,6 +47,10 @@ class BadInput(CallerMistake):
 
 class UnknownName(CallerMistake):
     pass
+
+
+class KeyConflict(CallerMistake):
+    """An idempotency key names one submission for good; with other content it is a mistake of somebody's."""
 
 
 class ConfigurationError(ClassyardError):

@@ -187,7 +187,11 @@ class Yard:
     metrics: Metrics = field(default_factory=Metrics)
 
     async def submit(
-        self, found: int | Iterable[SourceDocument | Rejection] = 1, **requirements: Any
+        self,
+        found: int | Iterable[SourceDocument | Rejection] = 1,
+        *,
+        key: str | None = None,
+        **requirements: Any,
     ) -> Accepted:
         return await accept(
             self.database,
@@ -196,6 +200,7 @@ class Yard:
             source="a test",
             review=REVIEW,
             requirements=Requirements(**requirements),
+            key=key,
         )
 
     async def provider_up(self, name: str = "alpha", *, ceiling: int = 8, **said: Any) -> str:

@@ -40,6 +40,7 @@ def submit(
     max_cost: str | None,
     quality: str | None,
     priority: str | None,
+    key: str | None = None,
 ) -> int:
     """Returns the exit code: 0 only where every document was accepted and, with `wait`, succeeded."""
     requirements = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
@@ -49,12 +50,14 @@ def submit(
     )
     connected = context.connected()
     try:
-        accepted = run(_hand_in(connected, paths, documents, found, requirements))
+        accepted = run(_hand_in(connected, paths, documents, found, requirements, key))
     except NothingAccepted as nothing:
         _show(nothing.rejections, len(nothing.rejections))
         raise
     _show(accepted.rejections, accepted.rejected)
     say(f"Accepted {counted(accepted.accepted, 'document')} as batch {accepted.batch_id}.")
+    if accepted.repeated:
+        say("It was handed in before, with the same key; this is that batch.")
     if connected.has_simulated():
         say(SIMULATED_NOTE)
     if not wait:
@@ -71,6 +74,7 @@ async def _hand_in(
     documents: Iterable[SourceDocument | Rejection],
     review: Review,
     requirements: Requirements,
+    key: str | None,
 ) -> Accepted:
     # Made first: a mistake in its address must not be found after everything is committed.
     bells = RedisDoorbells(make_redis(context.settings.redis_url, timeout_s=1.0), Metrics())
@@ -83,11 +87,19 @@ async def _hand_in(
             review=review,
             requirements=requirements,
             defaults=context.settings.tenant_defaults,
+            key=key,
         )
     # Everything is committed. The bell only saves the keeper's next round; if it is lost, nothing is.
     await bells.ring(CLASSIFIER_QUEUE, 1)
     await bells.close()
     return accepted
+
+
+async def ring(context: Context) -> None:
+    """Tells the router that there is work. The keeper would, two seconds later."""
+    bells = RedisDoorbells(make_redis(context.settings.redis_url, timeout_s=1.0), Metrics())
+    await bells.ring(CLASSIFIER_QUEUE, 1)
+    await bells.close()
 
 
 def read_requirements(

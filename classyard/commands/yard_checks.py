@@ -9,7 +9,7 @@ from classyard.commands.checks import Check, failed, passed, warned
 from classyard.commands.stored import chain_flaw
 from classyard.commands.terminal import counted
 from classyard.context import Context
-from runtime.celery_app import make_app
+from runtime.celery_app import make_app, transport_faults
 from runtime.db import migrate
 from runtime.db.session import Database, Row
 from runtime.db.stores import record, views
@@ -25,14 +25,6 @@ GROUP = 100
 """Jobs whose events are read at a time."""
 
 MOST_FLAWS = 5
-
-SAFE = {
-    "task_acks_late": False,  # the table holds the work; a bell that comes again would only ring twice
-    "result_backend": None,
-    "worker_prefetch_multiplier": 1,
-    "task_serializer": "json",
-    "accept_content": ["json"],  # pickle would run what anybody with access to the broker sends
-}
 
 
 def services(settings: Settings) -> Iterator[Check]:
@@ -57,10 +49,9 @@ def schema(settings: Settings) -> Iterator[Check]:
 
 def task_settings() -> Iterator[Check]:
     """Those under which Celery would lose or repeat work must be off, whatever the environment says."""
-    conf = make_app("redis://127.0.0.1", (CLASSIFIER_QUEUE,)).conf
-    wrong = [f"{name} is {conf.get(name)!r}" for name, wanted in SAFE.items() if conf.get(name) != wanted]
+    wrong = transport_faults(make_app("redis://127.0.0.1", (CLASSIFIER_QUEUE,)))
     if wrong:
-        yield failed(f"Celery's settings are not those of Classyard: {'; '.join(wrong)}.")
+        yield failed(" ".join(wrong))
     else:
         yield passed("Celery acknowledges early, keeps no results, and reads JSON only.")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, errors
+from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -29,15 +30,62 @@ _SETTINGS = (
 )
 """Milliseconds. A hung worker must not hold rows for ever; its transaction ends and its jobs are free again."""
 
+REPLY_S = 65.0
+"""The server ends a statement after 60 s and says so. One that says nothing for longer is not there any more: its host
+is gone, or something on the way swallows what is sent."""
+
+POLL_S = 0.1
+"""As psycopg has it: how often a wait looks up, for what its operating system did not tell."""
+
+CHECK_S = 3.0
+"""A connection of the pool that does not answer an empty question by then is not used."""
+
+_SOCKET = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+"""A host that went away is noticed after some 20 s, also while nothing is asked of it. In seconds, but for the last."""
+
 _AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 
 
+class _Bounded(AsyncConnection[Row]):
+    """A connection that does not wait for ever: not for a statement, and not for a commit."""
+
+    reply_s = REPLY_S
+
+    async def wait(
+        self,
+        gen: PQGen[RV],
+        interval: float = POLL_S,
+        timeout: float | None = None,  # noqa: ASYNC109 (psycopg's own name)
+    ) -> RV:
+        """Every exchange with the server goes through here. Raises `OperationalError` where no reply came in time; the
+        connection is closed then, since nobody knows what becomes of what was asked."""
+        try:
+            return await super().wait(gen, interval, self.reply_s if timeout is None else timeout)
+        except errors._WaitTimeout as error:
+            if timeout is not None:
+                raise
+            self.pgconn.finish()
+            raise psycopg.OperationalError("no reply in time") from error
+
+
+async def _alive(connection: AsyncConnection[Any]) -> None:
+    assert isinstance(connection, _Bounded)
+    usual, connection.reply_s = connection.reply_s, min(CHECK_S, connection.reply_s)
+    await AsyncConnectionPool.check_connection(connection)
+    connection.reply_s = usual
+
+
 class Database:
-    def __init__(self, url: str, *, connections: int = 4, connect_s: float = 5.0) -> None:
+    """`reply_s`: how long a statement or a commit is waited for."""
+
+    def __init__(
+        self, url: str, *, connections: int = 4, connect_s: float = 5.0, reply_s: float = REPLY_S
+    ) -> None:
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
-            connection_class=AsyncConnection[Row],
+            connection_class=type("Bounded", (_Bounded,), {"reply_s": reply_s}),
             kwargs={
+                **_SOCKET,
                 "row_factory": dict_row,
                 "options": _SETTINGS,
                 "connect_timeout": int(connect_s),
@@ -47,7 +95,7 @@ class Database:
             max_size=connections,
             timeout=connect_s,
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            check=_alive,
         )
         self._url, self._connect_s = url, connect_s
 

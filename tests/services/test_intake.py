@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -12,13 +14,13 @@ from hypothesis import strategies as st
 
 from producer.intake.accept import NothingAccepted, accept
 from runtime.db.stores import artifacts
-from schemas.errors import BadInput
+from schemas.errors import BadInput, KeyConflict
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Sensitivity
 from schemas.submission import Rejection, Requirements, SourceDocument
 from schemas.tenant import TenantDefaults
 from tests.invariants import check_invariants
-from tests.yard import REVIEW, TENANT, Yard, review_digest, sources, yard
+from tests.yard import REVIEW, TENANT, Yard, contract, review_digest, sources, yard
 
 pytestmark = pytest.mark.services
 
@@ -269,3 +271,62 @@ async def test_the_shares_never_exceed_the_ceiling_together(database_url: str) -
 
         await asyncio.to_thread(holds)
     check_invariants(database_url)
+
+
+# -- keys
+
+
+@pytest.mark.asyncio
+async def test_the_same_key_and_content_is_the_same_batch(database_url: str) -> None:
+    async with yard(database_url) as here:
+        found = [*sources(3), EMPTY]
+        first = await here.submit(found, key="monday")
+        second = await here.submit(found, key="monday")
+
+        assert second.batch_id == first.batch_id and second.repeated and not first.repeated
+        assert (second.accepted, second.rejected, second.rejections) == (3, 1, (EMPTY,))
+        assert await here.count("jobs") == 3 and await here.count("batches") == 1
+        assert (await here.submit(3, key="tuesday")).batch_id != first.batch_id
+    check_invariants(database_url)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"found": sources(2)},
+        {"found": [document("contract-1", "other words"), *sources(2, first=2)]},
+        {"found": [document("renamed", contract(1)), *sources(2, first=2)]},
+        {"sensitivity": Sensitivity.RESTRICTED},
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_key_with_other_content_is_a_conflict(database_url: str, other: dict[str, Any]) -> None:
+    async with yard(database_url) as here:
+        first = await here.submit(sources(3), key="monday")
+
+        with pytest.raises(KeyConflict, match=first.batch_id):
+            await here.submit(**{"found": sources(3), "key": "monday"} | other)
+
+        assert await here.count("jobs") == 3 and await here.count("batches") == 1
+
+
+@pytest.mark.asyncio
+async def test_many_at_once_with_one_key_make_one_batch(database_url: str) -> None:
+    async with yard(database_url, connections=6) as here:
+        found = await asyncio.gather(*[here.submit(sources(20), key="monday") for _ in range(6)])
+
+        assert len({one.batch_id for one in found}) == 1
+        assert sorted(one.repeated for one in found) == [False] + [True] * 5
+        assert await here.count("jobs") == 20
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_a_key_of_a_submission_that_failed_can_be_used_again(database_url: str) -> None:
+    async with yard(database_url) as here:
+        with pytest.raises(NothingAccepted):
+            await here.submit([EMPTY], key="monday")
+        with pytest.raises(BadInput, match="printable"):
+            await here.submit(1, key="two\nlines")
+
+        assert not (await here.submit(1, key="monday")).repeated

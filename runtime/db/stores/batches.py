@@ -27,16 +27,39 @@ async def open_batch(
     review_name: str,
     review_digest: str,
     requirements: dict[str, Any],
-) -> datetime:
-    """Inserts the batch, with nothing in it yet, and returns the database's time."""
+    idempotency_key: str | None = None,
+    retry_of: str | None = None,
+) -> datetime | None:
+    """Inserts the batch, with nothing in it yet, and returns the database's time; None where there is a batch with
+    this key already. Another transaction that is just using the key is waited for."""
     rows = await fetch(
         connection,
         "insert into batches (id, tenant_id, source, review_name, review_digest, requirements, accepted,"
-        " rejected) values (%s, %s, %s, %s, %s, %s::jsonb, 0, 0) returning clock_timestamp() as now",
-        (batch_id, tenant_id, source, review_name, review_digest, orjson.dumps(requirements).decode()),
+        " rejected, idempotency_key, retry_of) values (%s, %s, %s, %s, %s, %s::jsonb, 0, 0, %s, %s)"
+        " on conflict (tenant_id, idempotency_key) do nothing returning clock_timestamp() as now",
+        (
+            batch_id,
+            tenant_id,
+            source,
+            review_name,
+            review_digest,
+            orjson.dumps(requirements).decode(),
+            idempotency_key,
+            retry_of,
+        ),
     )
-    now: datetime = rows[0]["now"]
-    return now
+    return rows[0]["now"] if rows else None
+
+
+async def by_key(connection: Connection, tenant_id: str, idempotency_key: str) -> Row:
+    """The batch that was handed in with this key; there must be one."""
+    rows = await fetch(
+        connection,
+        "select id::text, accepted, rejected, content_digest from batches"
+        " where tenant_id = %s and idempotency_key = %s",
+        (tenant_id, idempotency_key),
+    )
+    return rows[0]
 
 
 async def add_jobs(connection: Connection, jobs: Sequence[tuple[Job, AuditEvent]]) -> None:
@@ -116,13 +139,19 @@ async def add_rejections(
 
 
 async def close_intake(
-    connection: Connection, batch_id: str, *, accepted: int, rejected: int, max_cost_usd_micros: int | None
+    connection: Connection,
+    batch_id: str,
+    *,
+    accepted: int,
+    rejected: int,
+    content_digest: str,
+    max_cost_usd_micros: int | None,
 ) -> None:
     """Counts, and each job's ceiling: its share by size of what the whole batch may cost, rounded down."""
     await fetch(
         connection,
-        "update batches set accepted = %s, rejected = %s where id = %s",
-        (accepted, rejected, batch_id),
+        "update batches set accepted = %s, rejected = %s, content_digest = %s where id = %s",
+        (accepted, rejected, content_digest, batch_id),
     )
     if max_cost_usd_micros is not None:
         await fetch(
@@ -163,3 +192,25 @@ async def finish(connection: Connection, tenant_id: str) -> list[str]:
         (tenant_id,),
     )
     return [row["id"] for row in rows]
+
+
+async def first_rejections(
+    connection: Connection, tenant_id: str, batch_id: str, *, most: int
+) -> list[Rejection]:
+    rows = await fetch(
+        connection,
+        "select place, code, sentence from rejections where tenant_id = %s and batch_id = %s"
+        " order by number limit %s",
+        (tenant_id, batch_id, most),
+    )
+    return [Rejection(row["place"], row["code"], row["sentence"]) for row in rows]
+
+
+async def mark_cancelled(connection: Connection, tenant_id: str, batch_id: str) -> None:
+    """The first time counts."""
+    await fetch(
+        connection,
+        "update batches set cancelled_at = coalesce(cancelled_at, clock_timestamp())"
+        " where tenant_id = %s and id = %s",
+        (tenant_id, batch_id),
+    )

@@ -153,11 +153,61 @@ async def classify(connection: Connection, jobs: Sequence[Job]) -> None:
     )
 
 
-async def find(connection: Connection, tenant_id: str, job_id: str) -> Job | None:
+async def find(connection: Connection, tenant_id: str, job_id: str, *, lock: bool = False) -> Job | None:
+    """With `lock` it stays as it is until the transaction ends."""
     rows = await fetch(
-        connection, f"select {COLUMNS} from jobs j where j.tenant_id = %s and j.id = %s", (tenant_id, job_id)
+        connection,
+        f"select {COLUMNS} from jobs j where j.tenant_id = %s and j.id = %s{' for update' if lock else ''}",
+        (tenant_id, job_id),
     )
     return job_of(rows[0]) if rows else None
+
+
+async def open_of_batch(connection: Connection, tenant_id: str, batch_id: str, *, most: int) -> list[Job]:
+    """Locks jobs of a batch that are not final; those that somebody else is just moving are waited for."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.tenant_id = %s and j.batch_id = %s
+          and j.state in ('accepted', 'held', 'routed', 'serving', 'in_review')
+        order by j.id limit %s for update
+        """,
+        (tenant_id, batch_id, most),
+    )
+    return [job_of(row) for row in rows]
+
+
+async def final_of_batch(
+    connection: Connection,
+    tenant_id: str,
+    batch_id: str,
+    states: Sequence[JobState],
+    reasons: Sequence[str],
+    *,
+    after: str,
+    most: int,
+) -> list[Job]:
+    """Jobs of a batch in these final states, by id from the one behind `after`; no reasons: whatever the reason."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.tenant_id = %(tenant)s and j.batch_id = %(batch)s and j.state = any(%(states)s)
+          and (cardinality(%(reasons)s::text[]) = 0 or j.reason_code = any(%(reasons)s))
+          and (%(after)s = '' or j.id > nullif(%(after)s, '')::uuid)
+        order by j.id limit %(most)s
+        """,
+        {
+            "tenant": tenant_id,
+            "batch": batch_id,
+            "states": [state.value for state in states],
+            "reasons": list(reasons),
+            "after": after,
+            "most": most,
+        },
+    )
+    return [job_of(row) for row in rows]
 
 
 def job_of(row: Row) -> Job:
@@ -205,4 +255,14 @@ def _features_json(features: JobFeatures | None) -> str | None:
     return orjson.dumps(features).decode() if features else None
 
 
-__all__ = ["COLUMNS", "Move", "classify", "find", "job_of", "move", "move_of"]
+__all__ = [
+    "COLUMNS",
+    "Move",
+    "classify",
+    "final_of_batch",
+    "find",
+    "job_of",
+    "move",
+    "move_of",
+    "open_of_batch",
+]

@@ -19,6 +19,7 @@ class BatchRow(SQLModel, table=True):
     __table_args__ = (
         Index("batches_by_tenant", "tenant_id", "created_at"),
         Index("batches_unbounded", "tenant_id", "finished_at", postgresql_where=text(UNBOUNDED)),
+        Index("batches_by_key", "tenant_id", "idempotency_key", unique=True),
     )
 
     id: str = Field(sa_column=columns.uuid_key())
@@ -40,6 +41,14 @@ class BatchRow(SQLModel, table=True):
     bound_note: str = Field(sa_column=columns.words(server_default=text("''")))
     """What the bound was computed over, or why there is none."""
     bounded_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    idempotency_key: str | None = Field(sa_column=columns.words(nullable=True))
+    """The submitter's own: the same key with the same content is this batch, handed in again."""
+    content_digest: str = Field(sa_column=columns.words(server_default=text("''")))
+    """Over the review, the requirements and every document with its custom id, in their order."""
+    retry_of: str | None = Field(sa_column=columns.uuid(nullable=True))
+    """The batch of which this one takes up what did not succeed."""
+    cancelled_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    """When all that was still open in it was cancelled."""
 
 
 class RejectionRow(SQLModel, table=True):
