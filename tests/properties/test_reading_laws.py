@@ -302,7 +302,7 @@ HOSTILE = {
 def test_time_grows_with_the_length_and_no_faster(reader: str, scrap: str) -> None:
     """Four times the text, some four times the time; a square would be sixteen. Processor time, the best of three."""
     read = READERS[reader]
-    small, large = (HOSTILE[scrap] * (size // len(HOSTILE[scrap])) for size in (40_000, 160_000))
+    small, large = (HOSTILE[scrap] * (size // len(HOSTILE[scrap])) for size in (20_000, 80_000))
 
     assert _seconds(read, large) < 8 * _seconds(read, small) + 0.05
 
