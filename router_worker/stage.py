@@ -11,14 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from router_worker.engine.constraints import call_cost_usd_micros
 from router_worker.engine.decide import Prepared, prepare, route_class
 from router_worker.features.extract import Extractor, money_left, time_left_ms
 from router_worker.observe import snapshot_of
+from router_worker.spending import Purse, behind, held_behind, told
 from runtime.clock import Ticks, ticks
 from runtime.db.session import Connection, Database, Row, clock, repeated
-from runtime.db.stores import artifacts, capacity, documents, jobs, record, waiting
+from runtime.db.stores import artifacts, budgets, capacity, documents, jobs, record, waiting
 from runtime.metrics import Metrics
 from runtime.settings import Settings
+from schemas.budget import Account
 from schemas.canonical import canonical, digest
 from schemas.catalog import Catalog
 from schemas.decision import Decision, Outcome
@@ -68,6 +71,7 @@ class _Chunk:
     classified: list[Job] = field(default_factory=list)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bound: Counter[str] = field(default_factory=Counter)
+    purse: Purse = field(default_factory=Purse)
 
 
 @dataclass
@@ -86,6 +90,10 @@ class Stage:
     _snapshot_stored: bool = False
     _snapshot_ticks: float = 0.0
     _assigned: dict[str, Assigned] = field(default_factory=dict)
+    _budgeted: bool = False
+    """Whether there are budgets, as of the last snapshot; without any, a chunk asks nothing more."""
+    _tried: dict[str, int] = field(default_factory=dict)
+    """By class behind a budget, what that had left when one of its jobs was last held."""
     _reviews: dict[str, Review] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held for one chunk: snapshot and what was assigned since are the stage's, and a decision is recorded with both.
@@ -97,6 +105,7 @@ class Stage:
             tenant = self.settings.tenant
             await artifacts.keep(connection, tenant, "catalog", "catalog", self.rules.catalog)
             policy = self.rules.policy
+            await budgets.publish(connection, tenant, policy.budgets)
             await artifacts.keep(connection, tenant, "policy", f"{policy.policy} {policy.version}", policy)
             for provider in self.rules.catalog.providers:
                 await capacity.register_provider(
@@ -126,6 +135,7 @@ class Stage:
         async with self.database.transaction() as connection:
             rows = await capacity.loads(connection, self.settings.tenant)
             now = await clock(connection)
+            self._budgeted = await budgets.exist(connection, self.settings.tenant)
         rules = self.rules
         self._snapshot = snapshot_of(
             rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now
@@ -146,6 +156,8 @@ class Stage:
         async with self.database.transaction() as connection:
             known = await waiting.classes(connection, tenant)
             limits = open_classes(known, self._formed_by, snapshot.plus(assigned), most=self.settings.chunk)
+            if self._budgeted:
+                limits.update(await self._behind_budgets(connection, known, limits))
             rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
             if not rows:
                 return 0, None
@@ -153,6 +165,8 @@ class Stage:
             filled = snapshot.plus(assigned)
             chunk = _Chunk(await clock(connection), filled, self._prepared.moved_to(filled))
             stored = [jobs.job_of(row) for row in rows]
+            if self._budgeted:
+                chunk.purse = await self._purse(connection, {job.batch_id for job in stored})
             found = await self._featured(connection, stored, chunk.now)
             for before, job in zip(stored, found, strict=True):
                 self._decide(before, job, chunk)
@@ -165,9 +179,13 @@ class Stage:
     def _decide(self, stored: Job, job: Job, chunk: _Chunk) -> None:
         """`stored` as its row is now, `job` with its features."""
         assert job.features is not None
-        features = at_this_moment(job.features, job, chunk.now)
+        tightest = chunk.purse.tightest(job.batch_id)
+        ceiling = self.rules.policy.budgets.job_usd_micros
+        features = at_this_moment(job.features, job, chunk.now, ceiling_usd_micros=ceiling)
+        if tightest is not None:
+            features = replace(features, budget_left_usd_micros=tightest[1], budget=told(tightest[0]))
         decision = chunk.prepared.decide(features)
-        classed = replace(job, route_class=route_class_of(decision, self._formed_by))
+        classed = replace(job, route_class=self._class_of(decision, tightest, job))
         chunk.classes[classed.route_class] = _providers_of(decision)
         after = moved_by(classed, decision)
         if after is None:
@@ -175,8 +193,26 @@ class Stage:
             return
         self._record(stored, after, decision, features, chunk)
         if after.provider is not None:
+            self._tried.pop(stored.route_class, None)  # one fitted, so others of its class may
             self._assign(after, chunk)
+            chunk.purse.take(
+                after.batch_id, call_cost_usd_micros(after.plan[0].worst_cost_usd_micros, self._attempts)
+            )
             chunk.prepared = chunk.prepared.moved_to(chunk.snapshot)
+
+    @property
+    def _attempts(self) -> int:
+        return self.rules.policy.plan.attempts_per_step
+
+    def _class_of(self, decision: Decision, tightest: tuple[Account, int] | None, job: Job) -> str:
+        plain = route_class_of(decision, self._formed_by)
+        waits = held_behind(decision, tightest, job.batch_id, self._attempts)
+        if waits is None or tightest is None:
+            return plain
+        # Who is within budget and only full or down is part of the name: the class's providers are those.
+        name = waits.named(digest([plain, _providers_of(decision)]).removeprefix("sha256:")[:16])
+        self._tried[name] = tightest[1]
+        return name
 
     def _assign(self, job: Job, chunk: _Chunk) -> None:
         assert job.provider is not None and job.features is not None
@@ -213,6 +249,29 @@ class Stage:
         )
 
     # -- reading and writing
+
+    async def _purse(self, connection: Connection, batches: set[str]) -> Purse:
+        """What the budgets over these batches allow, what is bound taken off."""
+        tenant, asked = self.settings.tenant, sorted(batches)
+        accounts = await budgets.over(connection, tenant, asked)
+        accounts |= await budgets.unopened(connection, tenant, asked)
+        bound = await budgets.bound(connection, tenant, attempts=self._attempts) if accounts else {}
+        return Purse(tuple(accounts.values()), bound)
+
+    async def _behind_budgets(
+        self, connection: Connection, known: Mapping[str, object], limits: Mapping[str, int]
+    ) -> dict[str, int]:
+        """The classes behind a budget that has more left than when their jobs were last looked at."""
+        waits = {name: wait for name in known if name not in limits and (wait := behind(name)) is not None}
+        if not waits:
+            return {}
+        purse = await self._purse(connection, {wait.batch for wait in waits.values() if wait.batch})
+        return {
+            name: self.settings.chunk
+            for name, wait in waits.items()
+            if (left := purse.left(wait.key)) is None
+            or (left >= wait.least_usd_micros and left > self._tried.get(name, -1))
+        }
 
     async def _featured(self, connection: Connection, found: list[Job], now: datetime) -> list[Job]:
         """The jobs with their features; those that have none yet are read."""
@@ -265,9 +324,14 @@ class Stage:
                 self.metrics.refusals.labels(one.job.reason_code).inc()
 
 
-def at_this_moment(features: JobFeatures, job: Job, now: datetime) -> JobFeatures:
-    """Time and money as they are now: features are extracted once, and these two run out."""
-    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=money_left(job))
+def at_this_moment(
+    features: JobFeatures, job: Job, now: datetime, *, ceiling_usd_micros: int | None = None
+) -> JobFeatures:
+    """Time and money as they are now: features are extracted once, and these two run out. The ceiling is the policy's
+    for any one document; the lower one of it and the job's own holds."""
+    ceilings = [each for each in (job.max_cost_usd_micros, ceiling_usd_micros) if each is not None]
+    capped = replace(job, max_cost_usd_micros=min(ceilings, default=None))
+    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=money_left(capped))
 
 
 def moved_by(job: Job, decision: Decision) -> Job | None:
@@ -333,7 +397,14 @@ def route_class_of(decision: Decision, rules_digest: str) -> str:
 
 
 def _providers_of(decision: Decision) -> tuple[str, ...]:
-    return tuple(sorted({pair.partition("/")[0] for pair in decision.allowed}))
+    """Of the allowed ones, those that no budget stands in the way of: a budget is not theirs to lift."""
+    dear = {
+        f"{each.provider}/{each.model}"
+        for each in decision.candidates
+        if each.unavailable and each.unavailable.rule == "budget"
+    }
+    held = decision.outcome is not Outcome.ROUTED
+    return tuple(sorted({pair.partition("/")[0] for pair in decision.allowed if not (held and pair in dear)}))
 
 
 def _within(rows: list[Row]) -> list[Row]:
