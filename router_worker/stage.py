@@ -15,7 +15,8 @@ from router_worker.engine.constraints import call_cost_usd_micros
 from router_worker.engine.decide import Prepared, prepare, route_class
 from router_worker.features.extract import Extractor, money_left, time_left_ms
 from router_worker.observe import snapshot_of
-from router_worker.spending import Purse, behind, held_behind, told
+from router_worker.purses import purse_over, reopened
+from router_worker.spending import Purse, held_behind, told
 from runtime.clock import Ticks, ticks
 from runtime.db.session import Connection, Database, Row, clock, repeated
 from runtime.db.stores import artifacts, budgets, capacity, documents, jobs, record, waiting
@@ -157,7 +158,10 @@ class Stage:
             known = await waiting.classes(connection, tenant)
             limits = open_classes(known, self._formed_by, snapshot.plus(assigned), most=self.settings.chunk)
             if self._budgeted:
-                limits.update(await self._behind_budgets(connection, known, limits))
+                shut = known.keys() - limits.keys()
+                limits |= await reopened(
+                    connection, tenant, shut, self._tried, attempts=self._attempts, most=self.settings.chunk
+                )
             rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
             if not rows:
                 return 0, None
@@ -166,7 +170,8 @@ class Stage:
             chunk = _Chunk(await clock(connection), filled, self._prepared.moved_to(filled))
             stored = [jobs.job_of(row) for row in rows]
             if self._budgeted:
-                chunk.purse = await self._purse(connection, {job.batch_id for job in stored})
+                batches = {job.batch_id for job in stored}
+                chunk.purse = await purse_over(connection, tenant, batches, attempts=self._attempts)
             found = await self._featured(connection, stored, chunk.now)
             for before, job in zip(stored, found, strict=True):
                 self._decide(before, job, chunk)
@@ -249,29 +254,6 @@ class Stage:
         )
 
     # -- reading and writing
-
-    async def _purse(self, connection: Connection, batches: set[str]) -> Purse:
-        """What the budgets over these batches allow, what is bound taken off."""
-        tenant, asked = self.settings.tenant, sorted(batches)
-        accounts = await budgets.over(connection, tenant, asked)
-        accounts |= await budgets.unopened(connection, tenant, asked)
-        bound = await budgets.bound(connection, tenant, attempts=self._attempts) if accounts else {}
-        return Purse(tuple(accounts.values()), bound)
-
-    async def _behind_budgets(
-        self, connection: Connection, known: Mapping[str, object], limits: Mapping[str, int]
-    ) -> dict[str, int]:
-        """The classes behind a budget that has more left than when their jobs were last looked at."""
-        waits = {name: wait for name in known if name not in limits and (wait := behind(name)) is not None}
-        if not waits:
-            return {}
-        purse = await self._purse(connection, {wait.batch for wait in waits.values() if wait.batch})
-        return {
-            name: self.settings.chunk
-            for name, wait in waits.items()
-            if (left := purse.left(wait.key)) is None
-            or (left >= wait.least_usd_micros and left > self._tried.get(name, -1))
-        }
 
     async def _featured(self, connection: Connection, found: list[Job], now: datetime) -> list[Job]:
         """The jobs with their features; those that have none yet are read."""
