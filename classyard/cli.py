@@ -350,13 +350,8 @@ def budgets(context: typer.Context) -> None:
 
 
 @budget.command("set")
-def budget_set(
-    words: Annotated[
-        list[str],
-        typer.Argument(help="batch ID, day or tenant; then an amount such as $12.50, off, or policy."),
-    ],
-) -> None:
-    """Set another ceiling than the policy's: `set batch ID $5`, `set day $12.50`, `set tenant off`."""
+def budget_set(words: list[str]) -> None:
+    """Set another ceiling than the policy's: batch ID, day or tenant; then $12.50, off, or policy."""
     from classyard.commands.budget import set_budget
 
     raise typer.Exit(set_budget(_context(), words))

@@ -213,8 +213,7 @@ class Stage:
         plain = route_class_of(decision, self._formed_by)
         waits = held_behind(decision, tightest, job.batch_id, self._attempts)
         if waits is None or tightest is None:
-            return plain
-        # Who is within budget and only full or down is part of the name: the class's providers are those.
+            return plain  # below, those within budget and only full or down are part of the name
         name = waits.named(digest([plain, _providers_of(decision)]).removeprefix("sha256:")[:16])
         self._tried[name] = tightest[1]
         return name
