@@ -32,6 +32,8 @@ providers = typer.Typer(help="List the providers, or switch one.", invoke_withou
 app.add_typer(providers, name="providers")
 audit = typer.Typer(help="Prove things from the record.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+budget = typer.Typer(help="Look at budgets, and set them.", invoke_without_command=True)
+app.add_typer(budget, name="budget")
 
 
 # What `submit` and `quote` take.
@@ -399,6 +401,23 @@ def doctor() -> None:
     from classyard.commands.doctor import doctor as examine
 
     raise typer.Exit(examine(_context()))
+
+
+@budget.callback()
+def budgets(context: typer.Context) -> None:
+    """Show what may be spent, what is spent and reserved, and how much work is held by it."""
+    if context.invoked_subcommand is None:
+        from classyard.commands.budget import budget as show
+
+        raise typer.Exit(show(_context()))
+
+
+@budget.command("set")
+def budget_set(words: list[str]) -> None:
+    """Set another ceiling than the policy's: batch ID, day or tenant; then $12.50, off, or policy."""
+    from classyard.commands.budget import set_budget
+
+    raise typer.Exit(set_budget(_context(), words))
 
 
 @app.command()

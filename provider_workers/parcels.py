@@ -6,14 +6,17 @@ every job in the parcel.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runtime.breaker import Breaker, probing
 from runtime.db.session import Connection, Database, repeated
-from runtime.db.stores import breakers, capacity, documents, jobs
+from runtime.db.stores import breakers, budgets, capacity, documents, jobs
 from runtime.ids import NewId
 from runtime.limits import draw
 from runtime.settings import Settings
+from schemas.budget import Account, covers
 from schemas.job import Job
 from schemas.lifecycle import JobState
 
@@ -41,17 +44,34 @@ def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, 
 
 class Parcels:
     def __init__(
-        self, database: Database, settings: Settings, *, provider: str, worker_id: str, ids: NewId
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        provider: str,
+        worker_id: str,
+        ids: NewId,
+        attempts: int = 1,
     ) -> None:
+        """`attempts` is what the policy gives a step: a plan's worst cost is that of so many calls."""
         self._database, self._settings = database, settings
         self._provider, self._worker_id, self._ids = provider, worker_id, ids
+        self._attempts = attempts
 
     async def take(self, job_ms: int | None) -> Parcel | None:
         """None where there is nothing to do, no room below the ceiling, or the provider rests.
 
         `job_ms` is what a job takes here lately, in milliseconds.
         """
-        return await repeated(lambda: self._take(job_ms))  # type: ignore[no-any-return]
+        while True:
+            try:
+                return await repeated(lambda: self._take(job_ms))  # type: ignore[no-any-return]
+            except _Unopened as unopened:
+                await repeated(partial(self._open, unopened.keys))
+
+    async def _open(self, keys: tuple[budgets.Key, ...]) -> None:
+        async with self._database.transaction() as connection:
+            await budgets.open_(connection, self._settings.tenant, keys)
 
     async def _take(self, job_ms: int | None) -> Parcel | None:
         tenant = self._settings.tenant
@@ -71,7 +91,30 @@ class Parcels:
             found = await self._within_limits(connection, gate, found)
             if not found:
                 return None
-            return await self._hold(connection, gate, found)
+            costs = await self._within_budgets(connection, gate, found)
+            found = [job for job in found if job.id in costs]
+            return await self._hold(connection, gate, found, costs) if found else None
+
+    async def _within_budgets(
+        self, connection: Connection, gate: capacity.Gate, found: list[Job]
+    ) -> dict[str, int]:
+        """What to reserve for each job, by id; those for which a budget has too little left go back to the router."""
+        if not gate.budgeted:
+            return dict.fromkeys((job.id for job in found), 0)
+        tenant, batches = self._settings.tenant, sorted({job.batch_id for job in found})
+        missing = await budgets.unopened(connection, tenant, batches)
+        if missing:
+            raise _Unopened(tuple(missing))
+        accounts = await budgets.over(connection, tenant, batches, lock=True)
+        if not accounts:
+            return dict.fromkeys((job.id for job in found), 0)
+        costs, short = shared_out(found, list(accounts.values()), self._attempts)
+        back = [
+            jobs.move_of(job, returned(job, account), at=gate.now, actor=self._worker_id, facts={})
+            for job, account in short
+        ]
+        await jobs.move(connection, back)
+        return costs
 
     async def _within_limits(
         self, connection: Connection, gate: capacity.Gate, found: list[Job]
@@ -85,7 +128,9 @@ class Parcels:
             await capacity.keep_buckets(connection, self._settings.tenant, self._provider, drawn)
         return found[: drawn.jobs]
 
-    async def _hold(self, connection: Connection, gate: capacity.Gate, found: list[Job]) -> Parcel:
+    async def _hold(
+        self, connection: Connection, gate: capacity.Gate, found: list[Job], costs: Mapping[str, int]
+    ) -> Parcel:
         slot_id = self._ids()
         await capacity.take_slot(
             connection,
@@ -107,6 +152,7 @@ class Parcels:
                     slot_id=slot_id,
                     lease_token=job.lease_token + 1,
                     not_before=None,
+                    reserved_usd_micros=costs[job.id],
                     reason_code="",
                     reason="",
                 ),
@@ -122,6 +168,57 @@ class Parcels:
             connection, self._settings.tenant, [job.document_digest for job in serving]
         )
         return Parcel(slot_id, serving, texts, more=max(0, gate.backlog - len(serving)), breaker=breaker)
+
+
+class _Unopened(Exception):
+    """Budgets that apply have no row yet: they are opened in a transaction of their own, and the claim begins anew."""
+
+    def __init__(self, keys: tuple[budgets.Key, ...]) -> None:
+        super().__init__(f"{len(keys)} budgets are not open yet")
+        self.keys = keys
+
+
+def shared_out(
+    found: Sequence[Job], accounts: Sequence[Account], attempts: int
+) -> tuple[dict[str, int], list[tuple[Job, Account]]]:
+    """What to reserve for each job, most urgent first, and the jobs that do not fit, each with what stands in the way.
+
+    A call of unknown worst cost does not exist: every bound job has a step. A smaller one may fit after a larger one
+    did not.
+    """
+    left = {account: account.left_usd_micros for account in accounts}
+    costs: dict[str, int] = {}
+    short: list[tuple[Job, Account]] = []
+    for job in found:
+        cost = call_cost_usd_micros(job, attempts)
+        above = [(one, rest) for one, rest in left.items() if rest is not None and covers(one, job.batch_id)]
+        tight = next((one for one, rest in above if rest < cost), None)
+        if tight is not None:
+            short.append((job, tight))
+            continue
+        costs[job.id] = cost
+        left.update({one: rest - cost for one, rest in above})
+    return costs, short
+
+
+def call_cost_usd_micros(job: Job, attempts: int) -> int:
+    """The next call with the longest answer, rounded up."""
+    return -(-job.current_step.worst_cost_usd_micros // max(1, attempts)) if job.current_step else 0
+
+
+def returned(job: Job, account: Account) -> Job:
+    """A bound job for whose call a budget has too little left: the router decides it anew."""
+    return job.moved(
+        JobState.ACCEPTED,
+        provider=None,
+        model=None,
+        plan=(),
+        step=0,
+        step_attempts=0,
+        not_before=None,
+        reason_code="budget",
+        reason=f"The budget of the {account.name} has too little left for its next call; it is decided anew.",
+    )
 
 
 def expected_tokens(job: Job) -> int:

@@ -71,7 +71,12 @@ class ProviderService:
         self._bells: Doorbells = RedisDoorbells(make_redis(self.settings.redis_url), self.metrics)
         self._client = make_client(max_calls=max(self.provider.ceiling, room.limit) + 10)
         self._parcels = Parcels(
-            self._database, self.settings, provider=self.provider.name, worker_id=self.worker_id, ids=new_id
+            self._database,
+            self.settings,
+            provider=self.provider.name,
+            worker_id=self.worker_id,
+            ids=new_id,
+            attempts=self.limits.attempts_per_step,
         )
         self._standing = Standing(
             self._database, self.settings.tenant, self.provider.name, self.worker_id, ticks

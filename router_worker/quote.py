@@ -16,6 +16,7 @@ from datetime import datetime
 from router_worker.engine.constraints import is_late
 from router_worker.observe import snapshot_of
 from router_worker.rehearsal import Day, Waiting
+from schemas.budget import Account
 from schemas.canonical import digest
 from schemas.catalog import Catalog
 from schemas.decision import Decision, Estimate, Outcome
@@ -78,9 +79,14 @@ class Quote:
         return sum(part.documents for part in self.parts.values())
 
 
-def quote(documents: Iterable[JobFeatures], policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Quote:
-    """In the order given, which is that of a submission."""
-    found, day, waiting = Quote(), Day(policy, snapshot), Waiting()
+def quote(
+    documents: Iterable[JobFeatures],
+    policy: RoutingPolicy,
+    snapshot: ProviderSnapshot,
+    accounts: Iterable[Account] = (),
+) -> Quote:
+    """In the order given, which is that of a submission. What the budgets in `accounts` do not carry is held."""
+    found, day, waiting = Quote(), Day(policy, snapshot, accounts), Waiting()
     for features in documents:
         found.documents += 1
         decision = day.decided(features)

@@ -13,6 +13,8 @@ from router_worker.engine.candidates import ask
 from router_worker.engine.decide import prepare
 from router_worker.engine.estimates import expected_output
 from router_worker.observe import TYPICAL_INPUT_TOKENS, TYPICAL_OUTPUT_TOKENS
+from router_worker.spending import Purse, told
+from schemas.budget import Account
 from schemas.catalog import CatalogProvider
 from schemas.decision import Decision, Outcome
 from schemas.features import JobFeatures
@@ -81,8 +83,12 @@ class Line:
 class Day:
     """The providers' queues as they fill and empty. Time passes only where something waits for room."""
 
-    def __init__(self, policy: RoutingPolicy, snapshot: ProviderSnapshot) -> None:
+    def __init__(
+        self, policy: RoutingPolicy, snapshot: ProviderSnapshot, accounts: Iterable[Account] = ()
+    ) -> None:
+        """`accounts` are the budgets over the submission; each document takes what it is expected to cost."""
         self.policy, self._snapshot = policy, snapshot
+        self._purse = Purse(tuple(accounts))
         self._prepared = prepare(policy, snapshot)
         self._providers = {provider.name: provider for provider in snapshot.catalog.providers}
         self.lines = {load.provider: Line.of(load, self._providers[load.provider]) for load in snapshot.loads}
@@ -94,11 +100,15 @@ class Day:
         if decision.chosen is not None:
             expected = decision.candidates[0].estimate
             assert expected is not None
+            self._purse.take("", expected.cost_usd_micros)
             self.lines[decision.chosen.provider].takes(expected.latency_ms, features.tokens)
             self._move()
         return decision
 
     def at_this_moment(self, features: JobFeatures) -> JobFeatures:
+        tightest = self._purse.tightest("")
+        if tightest is not None:
+            features = replace(features, budget_left_usd_micros=tightest[1], budget=told(tightest[0]))
         left = features.time_left_ms
         return features if left is None else replace(features, time_left_ms=left - self._now_ms)
 

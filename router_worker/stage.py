@@ -12,14 +12,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from router_worker.bound.shadows import priced
+from router_worker.engine.constraints import call_cost_usd_micros
 from router_worker.engine.decide import Prepared, prepare, route_class
 from router_worker.features.extract import Extractor, money_left, time_left_ms
 from router_worker.observe import snapshot_of
+from router_worker.purses import purse_over, reopened
+from router_worker.spending import Purse, held_behind, told
 from runtime.clock import Ticks, ticks
 from runtime.db.session import Connection, Database, Row, clock, repeated
-from runtime.db.stores import artifacts, capacity, documents, jobs, record, waiting
+from runtime.db.stores import artifacts, budgets, capacity, documents, jobs, record, waiting
 from runtime.metrics import Metrics
 from runtime.settings import Settings
+from schemas.budget import Account
 from schemas.canonical import canonical, digest
 from schemas.catalog import Catalog
 from schemas.decision import Decision, Outcome
@@ -69,6 +73,7 @@ class _Chunk:
     classified: list[Job] = field(default_factory=list)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bound: Counter[str] = field(default_factory=Counter)
+    purse: Purse = field(default_factory=Purse)
 
 
 @dataclass
@@ -89,6 +94,10 @@ class Stage:
     _snapshot_stored: bool = False
     _snapshot_ticks: float = 0.0
     _assigned: dict[str, Assigned] = field(default_factory=dict)
+    _budgeted: bool = False
+    """Whether there are budgets, as of the last snapshot; without any, a chunk asks nothing more."""
+    _tried: dict[str, int] = field(default_factory=dict)
+    """By class behind a budget, what that had left when one of its jobs was last held."""
     _reviews: dict[str, Review] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held for one chunk: snapshot and what was assigned since are the stage's, and a decision is recorded with both.
@@ -100,6 +109,7 @@ class Stage:
             tenant = self.settings.tenant
             await artifacts.keep(connection, tenant, "catalog", "catalog", self.rules.catalog)
             policy = self.rules.policy
+            await budgets.publish(connection, tenant, policy.budgets)
             await artifacts.keep(connection, tenant, "policy", f"{policy.policy} {policy.version}", policy)
             for provider in self.rules.catalog.providers:
                 await capacity.register_provider(
@@ -129,6 +139,7 @@ class Stage:
         async with self.database.transaction() as connection:
             rows = await capacity.loads(connection, self.settings.tenant)
             now = await clock(connection)
+            self._budgeted = await budgets.exist(connection, self.settings.tenant)
         rules = self.rules
         self._snapshot = priced(
             snapshot_of(rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now),
@@ -150,6 +161,11 @@ class Stage:
         async with self.database.transaction() as connection:
             known = await waiting.classes(connection, tenant)
             limits = open_classes(known, self._formed_by, snapshot.plus(assigned), most=self.settings.chunk)
+            if self._budgeted:
+                shut = known.keys() - limits.keys()
+                limits |= await reopened(
+                    connection, tenant, shut, self._tried, attempts=self._attempts, most=self.settings.chunk
+                )
             rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
             if not rows:
                 return 0, None
@@ -157,6 +173,9 @@ class Stage:
             filled = snapshot.plus(assigned)
             chunk = _Chunk(await clock(connection), filled, self._prepared.moved_to(filled))
             stored = [jobs.job_of(row) for row in rows]
+            if self._budgeted:
+                batches = {job.batch_id for job in stored}
+                chunk.purse = await purse_over(connection, tenant, batches, attempts=self._attempts)
             found = await self._featured(connection, stored, chunk.now)
             for before, job in zip(stored, found, strict=True):
                 self._decide(before, job, chunk)
@@ -169,9 +188,13 @@ class Stage:
     def _decide(self, stored: Job, job: Job, chunk: _Chunk) -> None:
         """`stored` as its row is now, `job` with its features."""
         assert job.features is not None
-        features = at_this_moment(job.features, job, chunk.now)
+        tightest = chunk.purse.tightest(job.batch_id)
+        ceiling = self.rules.policy.budgets.job_usd_micros
+        features = at_this_moment(job.features, job, chunk.now, ceiling_usd_micros=ceiling)
+        if tightest is not None:
+            features = replace(features, budget_left_usd_micros=tightest[1], budget=told(tightest[0]))
         decision = chunk.prepared.decide(features)
-        classed = replace(job, route_class=route_class_of(decision, self._formed_by))
+        classed = replace(job, route_class=self._class_of(decision, tightest, job))
         chunk.classes[classed.route_class] = _providers_of(decision)
         after = moved_by(classed, decision)
         if after is None:
@@ -179,8 +202,25 @@ class Stage:
             return
         self._record(stored, after, decision, features, chunk)
         if after.provider is not None:
+            self._tried.pop(stored.route_class, None)  # one fitted, so others of its class may
             self._assign(after, chunk)
+            chunk.purse.take(
+                after.batch_id, call_cost_usd_micros(after.plan[0].worst_cost_usd_micros, self._attempts)
+            )
             chunk.prepared = chunk.prepared.moved_to(chunk.snapshot)
+
+    @property
+    def _attempts(self) -> int:
+        return self.rules.policy.plan.attempts_per_step
+
+    def _class_of(self, decision: Decision, tightest: tuple[Account, int] | None, job: Job) -> str:
+        plain = route_class_of(decision, self._formed_by)
+        waits = held_behind(decision, tightest, job.batch_id, self._attempts)
+        if waits is None or tightest is None:
+            return plain  # below, those within budget and only full or down are part of the name
+        name = waits.named(digest([plain, _providers_of(decision)]).removeprefix("sha256:")[:16])
+        self._tried[name] = tightest[1]
+        return name
 
     def _assign(self, job: Job, chunk: _Chunk) -> None:
         assert job.provider is not None and job.features is not None
@@ -269,9 +309,14 @@ class Stage:
                 self.metrics.refusals.labels(one.job.reason_code).inc()
 
 
-def at_this_moment(features: JobFeatures, job: Job, now: datetime) -> JobFeatures:
-    """Time and money as they are now: features are extracted once, and these two run out."""
-    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=money_left(job))
+def at_this_moment(
+    features: JobFeatures, job: Job, now: datetime, *, ceiling_usd_micros: int | None = None
+) -> JobFeatures:
+    """Time and money as they are now: features are extracted once, and these two run out. The ceiling is the policy's
+    for any one document; the lower one of it and the job's own holds."""
+    ceilings = [each for each in (job.max_cost_usd_micros, ceiling_usd_micros) if each is not None]
+    capped = replace(job, max_cost_usd_micros=min(ceilings, default=None))
+    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=money_left(capped))
 
 
 def moved_by(job: Job, decision: Decision) -> Job | None:
@@ -337,7 +382,14 @@ def route_class_of(decision: Decision, rules_digest: str) -> str:
 
 
 def _providers_of(decision: Decision) -> tuple[str, ...]:
-    return tuple(sorted({pair.partition("/")[0] for pair in decision.allowed}))
+    """Of the allowed ones, those that no budget stands in the way of: a budget is not theirs to lift."""
+    dear = {
+        f"{each.provider}/{each.model}"
+        for each in decision.candidates
+        if each.unavailable and each.unavailable.rule == "budget"
+    }
+    held = decision.outcome is not Outcome.ROUTED
+    return tuple(sorted({pair.partition("/")[0] for pair in decision.allowed if not (held and pair in dear)}))
 
 
 def _within(rows: list[Row]) -> list[Row]:

@@ -83,8 +83,11 @@ class Job:
     audit_head: bytes = field(default=GENESIS, repr=False)
 
     def moved(self, to: JobState, **changes: Any) -> Job:
-        """The job one version later, in state `to`. Raises `IllegalTransition` for an edge that does not exist."""
+        """The job one version later, in state `to`. Raises `IllegalTransition` for an edge that does not exist.
+
+        Every move ends what was reserved for a call, but for the one that claims it and says how much is."""
         require_edge(self.state, to)
+        changes.setdefault("reserved_usd_micros", 0)
         return replace(self, state=to, version=self.version + 1, **changes)
 
     def interrupted(self, code: str, reason: str) -> Job:

@@ -3,7 +3,8 @@
 I1 one state a job, and a result exactly where it succeeded · I2 at most one result · I3 an audit event for every move,
 gapless, chained and legal · I4 the result carries the highest lease token · I6 every call went to a
 candidate that its decision allowed · I9 nothing accepted is missing ·
-I10 a job's cost is the sum of what its own attempts cost.
+I10 a job's cost is the sum of what its own attempts cost ·
+I11 a budget's figures are the ledger's and those of the calls under way.
 """
 
 from __future__ import annotations
@@ -48,6 +49,18 @@ from batches b where b.tenant_id = %s
 """
 
 
+_BUDGETS = """
+select b.scope, b.subject, b.spent_usd_micros as spent, b.reserved_usd_micros as reserved,
+    (select coalesce(sum(a.cost_usd_micros), 0)::bigint from attempts a where a.tenant_id = b.tenant_id
+        and case b.scope when 'batch' then a.batch_id::text = b.subject
+            when 'day' then (a.settled_at at time zone 'utc')::date::text = b.subject else true end) as ledger,
+    (select coalesce(sum(j.reserved_usd_micros), 0)::bigint from jobs j where j.tenant_id = b.tenant_id
+        and j.state = 'serving' and case b.scope when 'batch' then j.batch_id::text = b.subject
+            when 'day' then j.reserved_on = b.subject else true end) as serving
+from budgets b where b.tenant_id = %s and (b.subject <> '' or b.scope = 'tenant')
+"""
+
+
 def check_invariants(database_url: str, tenant: str = "default") -> None:
     """Raises `AssertionError` with a line for each invariant that a row breaks; says nothing where all hold.
 
@@ -55,8 +68,8 @@ def check_invariants(database_url: str, tenant: str = "default") -> None:
     """
     with psycopg.connect(database_url, row_factory=dict_row) as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
-        jobs, events, batches = (
-            connection.execute(asked, (tenant,)).fetchall() for asked in (_JOBS, _EVENTS, _BATCHES)
+        jobs, events, batches, budgets = (
+            connection.execute(asked, (tenant,)).fetchall() for asked in (_JOBS, _EVENTS, _BATCHES, _BUDGETS)
         )
         outside = connection.execute(hops.OUTSIDE, hops.asked(tenant)).fetchall()
     broken = [
@@ -64,6 +77,7 @@ def check_invariants(database_url: str, tenant: str = "default") -> None:
         *_broken_by_events(jobs, events),
         *_broken_by_batches(batches),
         *_broken_by_hops(outside),
+        *_broken_by_budgets(budgets),
     ]
     assert not broken, "\n".join(broken[:20])
 
@@ -130,6 +144,15 @@ def _broken_by_hops(outside: list[Row]) -> Iterator[str]:
         if row["decision"] is not None:
             where = f"{row['provider']}/{row['model']}"
             yield f"I6: call {row['number']} of job {row['job_id']} went to {where}, outside of {row['allowed']}"
+
+
+def _broken_by_budgets(budgets: list[Row]) -> Iterator[str]:
+    for one in budgets:
+        name = f"the budget {one['scope']} {one['subject']}"
+        if one["spent"] != one["ledger"]:
+            yield f"I11: {name} has spent {one['spent']}, and its attempts cost {one['ledger']}"
+        if one["reserved"] != one["serving"]:
+            yield f"I11: {name} has {one['reserved']} reserved, and its calls under way {one['serving']}"
 
 
 def _event(row: Row) -> AuditEvent:

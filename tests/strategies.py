@@ -206,7 +206,9 @@ def features(draw: st.DrawFn) -> JobFeatures:
         time_left_ms=draw(st.sampled_from([None, None, None, 5_000, 900, 12_000, 60_000, 0, -1])),
         max_cost_usd_micros=draw(st.sampled_from([None, None, None, 20_000, 9_000, 5_000, 3_000, 500, 0])),
     )
-    return replace(easy, **_few(draw, _HARD_JOB, 2))
+    left = draw(st.sampled_from([None, None, None, None, 20_000, 4_000, 1_000, 200, 0]))
+    budget = {"budget_left_usd_micros": left, "budget": "" if left is None else "tenant ($1.00)"}
+    return replace(easy, **budget, **_few(draw, _HARD_JOB, 2))
 
 
 @st.composite

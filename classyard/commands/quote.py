@@ -34,7 +34,8 @@ from router_worker.quote import Quote, ceilings, idle
 from router_worker.quote import quote as reckon
 from runtime.clock import utc_now
 from runtime.db.session import clock
-from runtime.db.stores import capacity, views
+from runtime.db.stores import budgets, capacity, views
+from schemas.budget import Account
 from schemas.canonical import digest
 from schemas.errors import BadInput, YardNotRunning
 from schemas.features import JobFeatures
@@ -90,7 +91,9 @@ def quote(
     read = read_features(documents, found, requirements, now=snapshot.taken_at, extractor=extractor)
     if not read.features:
         raise BadInput("There is nothing to quote: not one document could be read.", code="empty_batch")
-    told = reckon(read.features, policy, snapshot)
+    least = policy.budgets.job_usd_micros
+    features = [one if least is None else _capped(one, least) for one in read.features]
+    told = reckon(features, policy, snapshot, accounts(context, policy))
     screen = to or console()
     for part in parts(told, read.rejections, snapshot, notes):
         screen.print(part)
@@ -107,6 +110,35 @@ def present(context: Context, policy: RoutingPolicy) -> tuple[ProviderSnapshot, 
     except YardNotRunning:
         return idle(catalogs.of_files(context), policy, at=utc_now()), (IDLE,)
     return run(_observed(connected, policy)), ()
+
+
+def accounts(context: Context, policy: RoutingPolicy) -> list[Account]:
+    """The budgets that a submission made now would be under; the policy's where no yard runs."""
+    try:
+        return run(_accounts(context.connected()))
+    except YardNotRunning:
+        limits = policy.budgets
+        named = (
+            ("batch", limits.batch_usd_micros),
+            ("day", limits.day_usd_micros),
+            ("tenant", limits.tenant_usd_micros),
+        )
+        return [Account(scope, "", limit, 0, 0) for scope, limit in named if limit is not None]
+
+
+async def _accounts(context: Context) -> list[Account]:
+    tenant, new = context.settings.tenant, "new"
+    async with context.database() as database, database.transaction() as connection:
+        there = await budgets.over(connection, tenant, [])
+        there |= await budgets.unopened(connection, tenant, [new])
+    return [replace(one, subject="") if one.subject == new else one for one in there.values()]
+
+
+def _capped(features: JobFeatures, most_usd_micros: int) -> JobFeatures:
+    own = features.max_cost_usd_micros
+    return replace(
+        features, max_cost_usd_micros=most_usd_micros if own is None else min(own, most_usd_micros)
+    )
 
 
 async def _observed(context: Context, policy: RoutingPolicy) -> ProviderSnapshot:

@@ -13,6 +13,8 @@ Deadlines come in two kinds. A deadline that has passed is a refusal. A candidat
 the moment (`unavailable`, rule `deadline`) while another allowed and available one can make it; where none can, all
 stay, and the best is tried. It is not a lasting refusal, since it depends on the loads and on the other candidates:
 with it among the lasting ones, raising a job's sensitivity could enlarge what is allowed.
+
+Budgets refuse for the moment too (rule `budget`), so that a cheaper candidate may still serve.
 """
 
 from __future__ import annotations
@@ -156,6 +158,28 @@ def deadline(ask: Ask, seat: Seat) -> Refusal | None:
     if left is None or left > 0:
         return None
     return Refusal("deadline", "The job's deadline has passed.")
+
+
+def over_budget(ask: Ask, expected: Estimate) -> Refusal | None:
+    """Not lasting: budgets are raised, days turn, and what was reserved is given back. Asked of one call, which is
+    what is reserved."""
+    left = ask.job.budget_left_usd_micros
+    if left is None:
+        return None
+    worst = call_cost_usd_micros(expected.worst_cost_usd_micros, ask.attempts)
+    if worst <= left:
+        return None
+    sentence = f"One call may cost up to {dollars(worst)}; the budgets over it have {dollars(left)} left."
+    return Refusal("budget", sentence)
+
+
+def call_cost_usd_micros(worst_usd_micros: int, attempts: int) -> int:
+    """One call of a step, with the longest answer; rounded up.
+
+    >>> call_cost_usd_micros(1_001, 2)
+    501
+    """
+    return -(-worst_usd_micros // max(1, attempts))
 
 
 def _rates(seat: Seat) -> Hashable:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from router_worker.engine.candidates import Ask, Place, ask
-from router_worker.engine.constraints import is_late, screen, too_late
+from router_worker.engine.constraints import is_late, over_budget, screen, too_late
 from router_worker.engine.estimates import estimate
 from router_worker.engine.frames import Frame, Frames, frames
 from router_worker.engine.plan import lay_plan
@@ -95,9 +95,10 @@ class Prepared:
             refusals = (*seat.standing, *at.refusals, *found)
             return Candidate(seat.provider.name, seat.model.name, None, refusals)
         expected = estimate(asked, seat, at, price)
-        if at.unavailable is None:
+        not_now = over_budget(asked, expected) or at.unavailable
+        if not_now is None:
             return expected
-        return Candidate(seat.provider.name, seat.model.name, None, (), at.unavailable, expected)
+        return Candidate(seat.provider.name, seat.model.name, None, (), not_now, expected)
 
 
 def prepare(policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Prepared:

@@ -3,6 +3,7 @@
 some can be ranked now                       ROUTED    `best` or `only`
 none, and an allowed one is only full        WAITING   `full`: it is up, room comes by itself
 none, and no allowed one is up               HELD      `paused`, `drained`, `down`, `no_worker`, or `unavailable`
+none, and all allowed ones cost too much     HELD      `budget`: it is raised, the day turns, or money is given back
 none is allowed                              REFUSED   the rule that refuses all, or `no_candidate`
 """
 
@@ -13,8 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from router_worker.engine.candidates import Ask, Seat
-from router_worker.engine.wording import count, counted, listed
+from router_worker.engine.wording import count, counted, dollars, listed
 from schemas.decision import Candidate, Outcome
+
+_NONE_UP = "No provider that may serve it is up."
 
 
 class Why(NamedTuple):
@@ -33,6 +36,8 @@ def why(ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate], ranked: Se
     full = sorted({each.provider for each in allowed if each.unavailable and each.unavailable.rule == "full"})
     if full:
         return Why(Outcome.WAITING, "full", f"Every provider that may serve it now is full: {listed(full)}.")
+    if all(each.unavailable and each.unavailable.rule == "budget" for each in allowed):
+        return _over_budget(ask)
     return _held(allowed)
 
 
@@ -50,8 +55,20 @@ def _held(allowed: Sequence[Candidate]) -> Why:
     codes = {refusal.rule for refusal in by_provider.values()}
     sentences = " ".join(by_provider[name].sentence for name in sorted(by_provider)[:6])
     more = f" And {len(by_provider) - 6} more." if len(by_provider) > 6 else ""
+    opening = "No provider that may serve it now is up and within budget." if "budget" in codes else _NONE_UP
     code = codes.pop() if len(codes) == 1 else "unavailable"
-    return Why(Outcome.HELD, code, f"No provider that may serve it is up. {sentences}{more}")
+    return Why(Outcome.HELD, code, f"{opening} {sentences}{more}")
+
+
+def _over_budget(ask: Ask) -> Why:
+    name = ask.job.budget or "work"
+    target = name.partition(" (")[0]
+    command = "day" if target.startswith("day") else target
+    sentence = (
+        f"The budget of the {name} has {dollars(ask.job.budget_left_usd_micros or 0)} left, too little for any call. "
+        f"It goes on when that is raised: classyard budget set {command} AMOUNT."
+    )
+    return Why(Outcome.HELD, "budget", sentence)
 
 
 def _refused(ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate]) -> Why:

@@ -44,7 +44,9 @@ def verdict(job: JobFeatures, policy: RoutingPolicy, snapshot: ProviderSnapshot)
             if rules:
                 refused[name] = rules
                 continue
-            reason = why_not_now(snapshot, provider.name)
+            left, tries = job.budget_left_usd_micros, policy.plan.attempts_per_step
+            dear = left is not None and worst_of(job, policy, model) > left * tries
+            reason = "budget" if dear else why_not_now(snapshot, provider.name)
             if reason:
                 unavailable[name] = reason
                 continue

@@ -35,6 +35,8 @@ class Gate:
     closed: bool
     """Paused or resting."""
     now: datetime
+    budgeted: bool = False
+    """Whether there are budgets: without any, a claim asks nothing more."""
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     requests_left: float = 0.0
@@ -77,6 +79,7 @@ _GATE = f"""
 select coalesce(p.set_ceiling, p.ceiling) as ceiling,
     p.paused or coalesce(p.rests_until > now(), false) as closed, clock_timestamp() as now,
     {breakers.COLUMNS}, {breakers.PROBE_IS_HELD} as probe_is_held,
+    exists (select 1 from budgets b where b.tenant_id = p.tenant_id) as budgeted,
     p.requests_per_minute, p.tokens_per_minute, p.requests_left, p.tokens_left,
     extract(epoch from clock_timestamp() - p.drawn_at)::float8 as undrawn_s,
     (select count(*) from slots s where s.tenant_id = p.tenant_id and s.provider = p.name) as held,
@@ -107,6 +110,7 @@ def gate_of(row: Row) -> Gate:
         backlog=row["backlog"],
         closed=row["closed"],
         now=row["now"],
+        budgeted=row["budgeted"],
         requests_per_minute=row["requests_per_minute"],
         tokens_per_minute=row["tokens_per_minute"],
         requests_left=row["requests_left"],

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from runtime.db.session import Connection, Row, fetch
+from runtime.db.stores import budgets
 from schemas.audit import AuditEvent, event
 from schemas.decision import step_of
 from schemas.features import JobFeatures, features_of
@@ -69,7 +70,9 @@ with asked as (
         excused = a.excused,
         step_attempts = a.step_attempts, interruptions = a.interruptions, plans = a.plans,
         not_before = a.not_before, reason_code = a.reason_code, reason = a.reason, cost_usd_micros = a.cost,
-        work_ms = a.work_ms, reserved_usd_micros = a.reserved, audit_head = a.audit_head, updated_at = clock_timestamp()
+        work_ms = a.work_ms, reserved_usd_micros = a.reserved,
+        reserved_on = case when a.reserved > 0 then (now() at time zone 'utc')::date::text else j.reserved_on end,
+        audit_head = a.audit_head, updated_at = clock_timestamp()
     from asked a
     where j.id = a.id and j.tenant_id = a.tenant and j.version = a.version and j.lease_token = a.token
     returning j.id, j.version
@@ -99,7 +102,19 @@ async def move(connection: Connection, moves: Sequence[Move]) -> frozenset[str]:
         "prev_hash": [m.event.prev_hash for m in moves],
         **_moving(after, before),
     }
-    return frozenset(row["id"] for row in await fetch(connection, _MOVE, arguments))
+    moved = frozenset(row["id"] for row in await fetch(connection, _MOVE, arguments))
+    await budgets.reserve(connection, _reservations(moves, moved))
+    return moved
+
+
+def _reservations(moves: Sequence[Move], moved: frozenset[str]) -> list[tuple[str, int]]:
+    """Here and nowhere else: whoever moves a job keeps its budgets right, and a fenced move touches none."""
+    changes = [
+        (each.after.id, each.after.reserved_usd_micros - each.before.reserved_usd_micros)
+        for each in moves
+        if each.after.id in moved
+    ]
+    return [change for change in changes if change[1]]
 
 
 def _moving(after: Sequence[Job], before: Sequence[Job]) -> dict[str, list[Any]]:

@@ -62,20 +62,33 @@ async def keep_decisions(connection: Connection, records: Sequence[DecisionRecor
 async def keep_attempts(
     connection: Connection, attempts: Sequence[tuple[Job, Attempt]], moved: frozenset[str]
 ) -> None:
-    """The ledger gets every attempt; those of jobs that did not move are marked as fenced."""
+    """The ledger gets every attempt, and each budget over it what it cost; those of jobs that did not move are marked
+    as fenced, and are money spent all the same."""
     if not attempts:
         return
     jobs, made = [job for job, _ in attempts], [attempt for _, attempt in attempts]
     await fetch(
         connection,
         """
+        with kept as (
         insert into attempts (job_id, lease_token, number, tenant_id, batch_id, provider, model, model_version,
             model_reported, simulated, fenced, started_at, latency_ms, outcome, detail, http_status,
             request_digest, input_tokens, output_tokens, cost_usd_micros)
         select * from unnest(%s::uuid[], %s::bigint[], %s::int[], %s::text[], %s::uuid[], %s::text[], %s::text[],
             %s::text[], %s::text[], %s::bool[], %s::bool[], %s::timestamptz[], %s::int[], %s::text[], %s::text[],
             %s::int[], %s::text[], %s::int[], %s::int[], %s::bigint[])
-        on conflict do nothing
+        on conflict do nothing returning tenant_id, batch_id, cost_usd_micros
+        ), sums as (
+            select k.tenant_id, s.scope, s.subject, sum(k.cost_usd_micros)::bigint as cost from kept k
+            cross join lateral (values ('batch', k.batch_id::text), ('tenant', ''),
+                ('day', (now() at time zone 'utc')::date::text)) s(scope, subject)
+            group by 1, 2, 3
+        ), locked as materialized (
+            select b.tenant_id, b.scope, b.subject, s.cost from budgets b
+            join sums s using (tenant_id, scope, subject) order by b.scope, b.subject for update of b
+        )
+        update budgets b set spent_usd_micros = b.spent_usd_micros + l.cost, updated_at = clock_timestamp()
+        from locked l where (b.tenant_id, b.scope, b.subject) = (l.tenant_id, l.scope, l.subject)
         """,
         (
             [a.job_id for a in made],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlmodel import SQLModel
 
 from runtime.db.tables.batches import BatchRow, RejectionRow
+from runtime.db.tables.budgets import BudgetRow
 from runtime.db.tables.capacity import ProviderRow, RouteClassRow, SlotRow, WorkerRow
 from runtime.db.tables.jobs import JobRow
 from runtime.db.tables.named import ArtifactRow, DocumentRow, TenantRow
@@ -17,6 +18,7 @@ __all__ = [
     "AttemptRow",
     "AuditEventRow",
     "BatchRow",
+    "BudgetRow",
     "DecisionRow",
     "DocumentRow",
     "JobRow",

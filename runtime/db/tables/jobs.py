@@ -75,6 +75,8 @@ class JobRow(SQLModel, table=True):
     cost_usd_micros: int = Field(sa_column=columns.big_number(server_default=text("0")))
     work_ms: int = Field(sa_column=columns.big_number(server_default=text("0")))
     reserved_usd_micros: int = Field(sa_column=columns.big_number(server_default=text("0")))
+    reserved_on: str = Field(sa_column=columns.words(server_default=text("''")))
+    """The day (UTC) in whose budget the last reservation was made; it is released there."""
     audit_head: bytes = Field(sa_column=columns.raw())
     created_at: datetime = Field(sa_column=columns.written_at())
     updated_at: datetime = Field(sa_column=columns.written_at())

@@ -68,6 +68,8 @@ class AttemptRow(SQLModel, table=True):
     input_tokens: int = Field(sa_column=columns.number())
     output_tokens: int = Field(sa_column=columns.number())
     cost_usd_micros: int = Field(sa_column=columns.big_number())
+    settled_at: datetime = Field(sa_column=columns.written_at())
+    """When the ledger got it; it counts in the budget of this day (UTC)."""
 
 
 class ResultRow(SQLModel, table=True):
