@@ -10,11 +10,12 @@ from typing import Any
 
 from runtime.db.session import Connection, Row, fetch
 
+# Events are canonical JSON, with sorted names; as text even a broken one can be looked through.
 _MADE = """
 with made as (
     select a.job_id, a.number, a.lease_token, a.provider, a.model, a.fenced, a.outcome,
         (select max(e.version) from audit_events e where e.job_id = a.job_id
-            and convert_from(e.body, 'UTF8')::jsonb @> jsonb_build_object('to', 'serving', 'token', a.lease_token)
+            and encode(e.body, 'escape') ~ ('"to":"serving","token":' || a.lease_token || '[,}]')
         ) as claimed_at
     from attempts a
     where a.tenant_id = %(tenant)s and (%(batch)s::uuid is null or a.batch_id = %(batch)s::uuid)
