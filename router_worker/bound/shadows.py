@@ -8,7 +8,7 @@ price of its slots is what the least keen of those who get it save there, a seco
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +27,7 @@ SLACK = 1.25
 """Of the least time in which all of it could be done. At exactly that time nobody has a choice, and prices only say
 how much the last second was missed; a quarter more, and they say what the scarce slots save."""
 
-LONGEST_S = 1e6
+SHORTEST_S, LONGEST_S = 1.0, 1e6
 SOLVE_S = 0.5
 NOW = frozenset({"full", "deadline"})
 """Reasons for not being available now that pass with the work itself."""
@@ -129,19 +129,26 @@ def _bound_s(load: ProviderLoad) -> float:
 def _least_time_s(
     wanted: _Wanted, snapshot: ProviderSnapshot, up: Mapping[str, ProviderLoad]
 ) -> float | None:
-    """In which all of it could be done, whatever it costs: time itself is bought, and brings every resource along."""
-    rates = list(_rates(snapshot, up))
-    brings = tuple((name, -rate) for name, rate, _ in rates)
-    work = [
+    """In which all of it could be done, whatever it costs, to within a twentieth; None where it never could."""
+    work = tuple(
         WorkClass(kind.jobs, tuple(replace(each, cost_usd_micros=0.0) for each in choices))
         for kind, choices in wanted
-    ]
-    time = WorkClass(LONGEST_S, (Choice("time", 1.0, brings), Choice("none", 0.0)))
-    found = solve(
-        Program((*work, time), tuple(Resource(name, (-taken,)) for name, _, taken in rates)),
-        most_seconds=SOLVE_S,
     )
-    return found.cost_usd_micros if isinstance(found, Solution) and found.cost_usd_micros > 0 else None
+
+    def suffices(time_s: float) -> bool:
+        there_is = tuple(_resources(snapshot, up, (time_s,)))
+        return isinstance(solve(Program(work, there_is), most_seconds=SOLVE_S), Solution)
+
+    time_s = SHORTEST_S
+    while not suffices(time_s):
+        time_s *= 4
+        if time_s > LONGEST_S:
+            return None
+    step = 2.0
+    while step > 1.05:
+        time_s = time_s / step if suffices(time_s / step) else time_s
+        step **= 0.5
+    return time_s
 
 
 def slot_prices(
@@ -149,7 +156,7 @@ def slot_prices(
 ) -> dict[str, int]:
     """What a second of a slot is worth in that bucket, in micro-dollars; where requests or tokens are what is scarce,
     their price by what the work that is placed there takes of them a second."""
-    uses = {name: Counter[str]() for name in providers}
+    uses: dict[str, dict[str, float]] = {name: defaultdict(float) for name in providers}
     for (number, choice, _), amount in found.placed.items():
         chosen = classes[number].choices[choice]
         for name, each in chosen.uses:
