@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from router_worker.bound.batch import requests, slots, tokens_at
 from router_worker.bound.program import solve
-from router_worker.bound.values import Choice, NoSolution, Program, Resource, Solution, WorkClass
+from router_worker.bound.values import Choice, Program, Resource, Solution, WorkClass
 from router_worker.engine.decide import Prepared
 from schemas.decision import Candidate
 from schemas.features import JobFeatures
@@ -54,20 +54,16 @@ def shadows(kinds: Sequence[Kind], prepared: Prepared, snapshot: ProviderSnapsho
     if time is None:
         return {}
     ends = (*(edge for edge in HASTE_S if edge < time * SLACK), time * SLACK)
-    dearest = max(choice.cost_usd_micros for _, choices in wanted for choice in choices)
-    classes = tuple(
-        WorkClass(kind.jobs, choices, last=min(kind.haste, len(ends) - 1)) for kind, choices in wanted
-    )
-    found = solve(
-        Program(
-            classes,
-            tuple(_resources(snapshot, up, ends)),
-            buckets=len(ends),
-            unserved_usd_micros=2 * dearest + 1,
-        ),
-        most_seconds=SOLVE_S,
-    )
-    return {} if isinstance(found, NoSolution) else slot_prices(found, classes, up)
+    for hasty in (True, False):  # where deadlines cannot all be kept, prices are those without them
+        classes = tuple(
+            WorkClass(kind.jobs, choices, last=min(kind.haste if hasty else len(ends), len(ends) - 1))
+            for kind, choices in wanted
+        )
+        there_is = tuple(_resources(snapshot, up, ends))
+        found = solve(Program(classes, there_is, buckets=len(ends)), most_seconds=SOLVE_S)
+        if isinstance(found, Solution):
+            return slot_prices(found, classes, up)
+    return {}
 
 
 def priced(snapshot: ProviderSnapshot, found: Mapping[str, int]) -> ProviderSnapshot:
@@ -129,7 +125,7 @@ def _bound_s(load: ProviderLoad) -> float:
 def _least_time_s(
     wanted: _Wanted, snapshot: ProviderSnapshot, up: Mapping[str, ProviderLoad]
 ) -> float | None:
-    """In which all of it could be done, whatever it costs, to within a twentieth; None where it never could."""
+    """In which all of it could be done, whatever it costs, to within a fifth; None where it never could."""
     work = tuple(
         WorkClass(kind.jobs, tuple(replace(each, cost_usd_micros=0.0) for each in choices))
         for kind, choices in wanted
@@ -139,16 +135,21 @@ def _least_time_s(
         there_is = tuple(_resources(snapshot, up, (time_s,)))
         return isinstance(solve(Program(work, there_is), most_seconds=SOLVE_S), Solution)
 
-    time_s = SHORTEST_S
+    least_s = sum(
+        kind.jobs * min(dict(each.uses)[_slots_of(each)] for each in choices) for kind, choices in wanted
+    )
+    time_s = max(SHORTEST_S, least_s / max(1, sum(load.slots for load in up.values())))
     while not suffices(time_s):
-        time_s *= 4
+        time_s *= 2
         if time_s > LONGEST_S:
             return None
-    step = 2.0
-    while step > 1.05:
+    for step in (1.41, 1.19):
         time_s = time_s / step if suffices(time_s / step) else time_s
-        step **= 0.5
     return time_s
+
+
+def _slots_of(choice: Choice) -> str:
+    return slots(choice.model.partition("/")[0])
 
 
 def slot_prices(
