@@ -31,7 +31,7 @@ def solve(program: Program, *, most_seconds: float = 60.0) -> Solution | NoSolut
     columns = _Columns(program)
     if len(columns) > MOST_COLUMNS:
         return NoSolution(f"It would take {len(columns):,} columns; {MOST_COLUMNS:,} are the most.")
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver: Any = _Quiet()  # type: ignore[no-untyped-call]
     for name, value in _OPTIONS.items():
         solver.setOptionValue(name, value)
     solver.setOptionValue("time_limit", most_seconds)
@@ -44,7 +44,15 @@ def solve(program: Program, *, most_seconds: float = 60.0) -> Solution | NoSolut
     return _read(program, columns, np.array(found.col_value), np.array(found.row_dual))
 
 
-_OPTIONS = {"output_flag": False, "log_to_console": False, "threads": 1, "random_seed": 0}
+class _Quiet(highspy.Highs):
+    """Without the two lines that making one prints: they come with its callbacks, before any option can be set."""
+
+    def enableCallbacks(self) -> None:  # noqa: N802
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+
+_OPTIONS = {"output_flag": False, "threads": 1, "random_seed": 0}
 """Quiet, and the same way every time; one thread, since a router has other things to do."""
 
 _SENTENCES = {

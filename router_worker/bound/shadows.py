@@ -8,13 +8,13 @@ price of its slots is what the least keen of those who get it save there, a seco
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router_worker.bound.batch import requests, slots, tokens_at
 from router_worker.bound.program import solve
-from router_worker.bound.values import Choice, NoSolution, Program, Resource, Solution, WorkClass
+from router_worker.bound.values import Choice, Program, Resource, Solution, WorkClass
 from router_worker.engine.decide import Prepared
 from schemas.decision import Candidate
 from schemas.features import JobFeatures
@@ -27,7 +27,7 @@ SLACK = 1.25
 """Of the least time in which all of it could be done. At exactly that time nobody has a choice, and prices only say
 how much the last second was missed; a quarter more, and they say what the scarce slots save."""
 
-LONGEST_S = 1e6
+SHORTEST_S, LONGEST_S = 1.0, 1e6
 SOLVE_S = 0.5
 NOW = frozenset({"full", "deadline"})
 """Reasons for not being available now that pass with the work itself."""
@@ -54,20 +54,16 @@ def shadows(kinds: Sequence[Kind], prepared: Prepared, snapshot: ProviderSnapsho
     if time is None:
         return {}
     ends = (*(edge for edge in HASTE_S if edge < time * SLACK), time * SLACK)
-    dearest = max(choice.cost_usd_micros for _, choices in wanted for choice in choices)
-    classes = tuple(
-        WorkClass(kind.jobs, choices, last=min(kind.haste, len(ends) - 1)) for kind, choices in wanted
-    )
-    found = solve(
-        Program(
-            classes,
-            tuple(_resources(snapshot, up, ends)),
-            buckets=len(ends),
-            unserved_usd_micros=2 * dearest + 1,
-        ),
-        most_seconds=SOLVE_S,
-    )
-    return {} if isinstance(found, NoSolution) else slot_prices(found, classes, up)
+    for hasty in (True, False):  # where deadlines cannot all be kept, prices are those without them
+        classes = tuple(
+            WorkClass(kind.jobs, choices, last=min(kind.haste if hasty else len(ends), len(ends) - 1))
+            for kind, choices in wanted
+        )
+        there_is = tuple(_resources(snapshot, up, ends))
+        found = solve(Program(classes, there_is, buckets=len(ends)), most_seconds=SOLVE_S)
+        if isinstance(found, Solution):
+            return slot_prices(found, classes, up)
+    return {}
 
 
 def priced(snapshot: ProviderSnapshot, found: Mapping[str, int]) -> ProviderSnapshot:
@@ -129,19 +125,31 @@ def _bound_s(load: ProviderLoad) -> float:
 def _least_time_s(
     wanted: _Wanted, snapshot: ProviderSnapshot, up: Mapping[str, ProviderLoad]
 ) -> float | None:
-    """In which all of it could be done, whatever it costs: time itself is bought, and brings every resource along."""
-    rates = list(_rates(snapshot, up))
-    brings = tuple((name, -rate) for name, rate, _ in rates)
-    work = [
+    """In which all of it could be done, whatever it costs, to within a fifth; None where it never could."""
+    work = tuple(
         WorkClass(kind.jobs, tuple(replace(each, cost_usd_micros=0.0) for each in choices))
         for kind, choices in wanted
-    ]
-    time = WorkClass(LONGEST_S, (Choice("time", 1.0, brings), Choice("none", 0.0)))
-    found = solve(
-        Program((*work, time), tuple(Resource(name, (-taken,)) for name, _, taken in rates)),
-        most_seconds=SOLVE_S,
     )
-    return found.cost_usd_micros if isinstance(found, Solution) and found.cost_usd_micros > 0 else None
+
+    def suffices(time_s: float) -> bool:
+        there_is = tuple(_resources(snapshot, up, (time_s,)))
+        return isinstance(solve(Program(work, there_is), most_seconds=SOLVE_S), Solution)
+
+    least_s = sum(
+        kind.jobs * min(dict(each.uses)[_slots_of(each)] for each in choices) for kind, choices in wanted
+    )
+    time_s = max(SHORTEST_S, least_s / max(1, sum(load.slots for load in up.values())))
+    while not suffices(time_s):
+        time_s *= 2
+        if time_s > LONGEST_S:
+            return None
+    for step in (1.41, 1.19):
+        time_s = time_s / step if suffices(time_s / step) else time_s
+    return time_s
+
+
+def _slots_of(choice: Choice) -> str:
+    return slots(choice.model.partition("/")[0])
 
 
 def slot_prices(
@@ -149,7 +157,7 @@ def slot_prices(
 ) -> dict[str, int]:
     """What a second of a slot is worth in that bucket, in micro-dollars; where requests or tokens are what is scarce,
     their price by what the work that is placed there takes of them a second."""
-    uses = {name: Counter[str]() for name in providers}
+    uses: dict[str, dict[str, float]] = {name: defaultdict(float) for name in providers}
     for (number, choice, _), amount in found.placed.items():
         chosen = classes[number].choices[choice]
         for name, each in chosen.uses:

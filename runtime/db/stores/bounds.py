@@ -82,7 +82,7 @@ async def bounds_of(connection: Connection, tenant_id: str, batch_ids: Sequence[
     )
 
 
-async def waiting_kinds(connection: Connection, tenant_id: str, *, most: int = 300) -> list[Row]:
+async def waiting_kinds(connection: Connection, tenant_id: str, *, most: int = 120) -> list[Row]:
     """The waiting work by route class, size and time left: how many jobs, and the features of one of them.
 
     Of at most `WAITING_SAMPLE` jobs; the largest `most` kinds.
