@@ -141,7 +141,7 @@ select j.id::text as job_id, j.custom_id, j.name, j.state, j.reason_code, j.reas
        d.snapshot_digest, d.digest as decision_digest, d.body as decision, p.name as policy_name
 from jobs j
 left join results r on r.job_id = j.id
-left join attempts a on a.job_id = r.job_id and a.lease_token = r.lease_token and a.number = r.attempt
+left join attempts a on a.job_id = r.job_id and a.number = r.attempt and not a.fenced
 left join lateral (
     select * from decisions where job_id = j.id order by number desc limit 1
 ) d on true
