@@ -7,13 +7,12 @@ The rule that turns evidence into a number is `schemas.evidence.score`, called i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from schemas.decision import NOT_KEPT, StepRole
 from schemas.evidence import Evidence, Reviewed, agreement, overlap, score
 from schemas.job import Job
-from schemas.result import CheckReport, Result, Standing
+from schemas.result import CheckReport, Standing
 from schemas.rung import RungAnswer, RungLabel
 
 FINDINGS_IN_COMMON = 0.75
@@ -89,39 +88,10 @@ def standing_one(job: Job, answer: RungAnswer, earlier: Sequence[RungAnswer]) ->
     return max((*alike, answer), key=lambda each: (_own(each), each.attempt))
 
 
-def best(answers: Sequence[RungAnswer]) -> RungAnswer | None:
-    """For a job that ends without an answer that stands: the one with the most evidence; equal ones: the newest, which
-    is of the strongest model."""
-    whole = [each for each in answers if each.output is not None]
-    return max(whole, key=lambda each: (each.score, each.attempt), default=None)
-
-
 def _own(answer: RungAnswer) -> int:
     """Without agreement: what speaks for this one rather than for those that say the same."""
     assert answer.output is not None
     return weigh(evidence_on(answer.report, answer.output, answer.mean_logprob, ()))
-
-
-def result_of(answer: RungAnswer, job: Job, *, doubt: str = "") -> Result:
-    """The job's result, written under its own lease. With a `doubt` it is marked so, whatever its checks said."""
-    assert answer.output is not None
-    report = replace(answer.report, evidence=answer.score)
-    if doubt:
-        report = replace(report, standing=Standing.DOUBTFUL, sentence=doubt)
-    return Result(
-        tenant_id=answer.tenant_id,
-        job_id=answer.job_id,
-        lease_token=job.lease_token,
-        attempt=answer.attempt,
-        provider=answer.provider,
-        model=answer.model,
-        model_version=answer.model_version,
-        model_reported=answer.model_reported,
-        simulated=answer.simulated,
-        output=answer.output,
-        report=report,
-        mean_logprob=answer.mean_logprob,
-    )
 
 
 # -- labels

@@ -19,7 +19,7 @@ from provider_workers.checks.review import check
 from provider_workers.hold import Hold
 from provider_workers.moves import Ending, Next, Weighed, next_move
 from provider_workers.prompt import build_call
-from provider_workers.rungs import best, evidence_on, labels_of, result_of, standing_one, told, weigh
+from provider_workers.rungs import evidence_on, labels_of, standing_one, told, weigh
 from provider_workers.writer import Finished
 from runtime.clock import Clock, Ticks
 from runtime.metrics import Metrics
@@ -32,7 +32,7 @@ from schemas.job import Job
 from schemas.policy import PlanLimits
 from schemas.result import CheckedAnswer
 from schemas.review import Review
-from schemas.rung import RungAnswer
+from schemas.rung import RungAnswer, best, result_of
 
 LONG_TEXT = 1_000_000
 """Characters of a document from which on checking its quotes takes long enough to leave the loop for it."""

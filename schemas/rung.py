@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from schemas.result import CheckReport, QuoteCheck, QuoteMatch, Standing
+from schemas.job import Job
+from schemas.result import CheckReport, QuoteCheck, QuoteMatch, Result, Standing
 
 ESCALATED = "escalated"
 """The reason of a move to the next rung: the answer was usable, and the evidence on it too weak."""
@@ -61,3 +62,32 @@ def report_of(found: Mapping[str, Any]) -> CheckReport:
         QuoteCheck(**{**one, "match": QuoteMatch(one["match"])}) for one in found.get("quotes", ())
     )
     return CheckReport(**{**found, "standing": Standing(found["standing"]), "quotes": quotes})
+
+
+def best(answers: Sequence[RungAnswer]) -> RungAnswer | None:
+    """For a job that ends without an answer that stands: the one with the most evidence; equal ones: the newest, which
+    is of the strongest model."""
+    whole = [each for each in answers if each.output is not None]
+    return max(whole, key=lambda each: (each.score, each.attempt), default=None)
+
+
+def result_of(answer: RungAnswer, job: Job, *, doubt: str = "") -> Result:
+    """The job's result, written under its own lease. With a `doubt` it is marked so, whatever its checks said."""
+    assert answer.output is not None
+    report = replace(answer.report, evidence=answer.score)
+    if doubt:
+        report = replace(report, standing=Standing.DOUBTFUL, sentence=doubt)
+    return Result(
+        tenant_id=answer.tenant_id,
+        job_id=answer.job_id,
+        lease_token=job.lease_token,
+        attempt=answer.attempt,
+        provider=answer.provider,
+        model=answer.model,
+        model_version=answer.model_version,
+        model_reported=answer.model_reported,
+        simulated=answer.simulated,
+        output=answer.output,
+        report=report,
+        mean_logprob=answer.mean_logprob,
+    )

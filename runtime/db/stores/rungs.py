@@ -68,3 +68,22 @@ async def load(
 def answer_of(row: Row) -> RungAnswer:
     names = RungAnswer.__dataclass_fields__.keys() - {"report"}
     return RungAnswer(**{name: row[name] for name in names}, report=report_of(row["checks"]))
+
+
+async def walked(connection: Connection, tenant_id: str) -> dict[str, Row]:
+    """By `provider/model`: `jobs` that were answered there on a ladder, how many of them it `kept` (its answer is the
+    result), and the `cost` of those answers. Of jobs that are done."""
+    rows = await fetch(
+        connection,
+        """
+        select w.provider || '/' || w.model as name, count(distinct w.job_id) as jobs,
+               count(distinct w.job_id) filter (where w.output is null) as kept,
+               coalesce(sum(a.cost_usd_micros), 0)::bigint as cost
+        from rung_answers w
+        join results r on r.job_id = w.job_id
+        left join attempts a on a.job_id = w.job_id and a.number = w.attempt and not a.fenced
+        where w.tenant_id = %s group by 1
+        """,
+        (tenant_id,),
+    )
+    return {row["name"]: row for row in rows}
