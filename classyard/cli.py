@@ -34,6 +34,10 @@ audit = typer.Typer(help="Prove things from the record.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 budget = typer.Typer(help="Look at budgets, and set them.", invoke_without_command=True)
 app.add_typer(budget, name="budget")
+ladder = typer.Typer(
+    help="See what the rungs of the policy's ladders keep and promise.", no_args_is_help=True
+)
+app.add_typer(ladder, name="ladder")
 
 
 # What `submit` and `quote` take.
@@ -257,6 +261,24 @@ def policy_show() -> None:
     from classyard.commands.policy import show
 
     raise typer.Exit(show(_context()))
+
+
+@ladder.command("show")
+def ladder_show() -> None:
+    """For each rung: from which evidence it keeps, its labels, its promise or why there is none, what it saved."""
+    from classyard.commands.ladder import show
+
+    raise typer.Exit(show(_context()))
+
+
+@ladder.command("import")
+def ladder_import(
+    file: Annotated[Path, typer.Argument(help="CSV or JSONL with ladder, model, score (0 to 1), agrees.")],
+) -> None:
+    """Take labelled outcomes from a file, for promises. All of it, or nothing where a line is wrong."""
+    from classyard.commands.ladder import bring
+
+    raise typer.Exit(bring(_context(), file))
 
 
 @app.command()

@@ -4,6 +4,7 @@ Pure: the same job, ending, limits, time and jitter give the same move.
 
     sound answer                      → SUCCEEDED
     doubtful answer                   → the next step of the plan; SUCCEEDED, marked doubtful, where there is none
+    on a rung, too little evidence    → the next rung, if it fits into what is left of the job's ceiling
     past the deadline, no answer      → EXPIRED
     the slot was taken back           → ROUTED to the same step, counted as an interruption
     outage, its breaker not closed    → ROUTED to the next step at another provider, else ACCEPTED
@@ -33,10 +34,13 @@ By kind of fault:
 Every pause has up to half of it again as jitter. A step is always one of the plan, and a plan is always inside the set
 of candidates that its decision allowed.
 
-A doubtful answer is kept as well where no other call may follow: past the deadline, or with no call left. Calls that
-ended by the provider's own state are *excused*: told to slow down, its key or money refused, or an outage while its
-breaker is not closed. They do not use up the calls that a job has: such a job waits or goes elsewhere, and fails of
-something else or not at all.
+A doubtful answer is kept as well where no other call may follow: past the deadline, or with no call left. Where the
+last call brings nothing and an earlier answer of the job is kept, that one is the result, marked doubtful: no job ends
+with an answer in hand and without a result.
+
+Calls that ended by the provider's own state are *excused*: told to slow down, its key or money refused, or an outage
+while its breaker is not closed. They do not use up the calls that a job has: such a job waits or goes elsewhere, and
+fails of something else or not at all.
 """
 
 from __future__ import annotations
@@ -45,10 +49,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from schemas.attempt import PROVIDER_IS_OUT, WORTH_REPEATING, Fault, FaultKind
+from schemas.decision import NOT_KEPT, StepRole
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.policy import PlanLimits
 from schemas.result import CheckReport, Standing
+from schemas.rung import ESCALATED
 
 RATE_TRIES = 10
 """Times that a job waits out "too many at once" on one step; each is after a pause that the provider asked for."""
@@ -83,7 +89,20 @@ class Next:
     job: Job
     """After the move."""
     keep_result: bool = False
+    """Of this call, or of an earlier one where this call gave none."""
+    stands: bool = False
+    """Whether this call's answer ended the job as one that may stand; else the best answer is looked for."""
     rest: Rest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The evidence on an answer."""
+
+    score: int
+    """In millionths."""
+    told: str
+    """In words."""
 
 
 Ending = Fault | CheckReport
@@ -98,17 +117,33 @@ def next_move(
     now: datetime,
     jitter: float,
     breaker_closed: bool = True,
+    weighed: Weighed | None = None,
+    has_earlier: bool = False,
 ) -> Next:
-    """The move of a job in SERVING, after one call. `job.attempts` and `step_attempts` count that call already.
+    """The move of a job in SERVING, after one call. `job.attempts` and `step_attempts` count that call already, and
+    `job.cost_usd_micros` its cost. `weighed` is the evidence on its answer; `has_earlier`, whether an earlier answer of
+    the job is kept.
 
     `jitter` is 0..1, drawn once a call, so that many jobs that failed together do not come back together.
     `breaker_closed`: whether the provider's is, after this call.
     """
     fault = _as_fault(ending)
     if fault is None:
-        return _done(job, ending, may_go_on=not (_is_late(job, now) or _is_last_call(job, limits)))
-    rest = _rest(fault, job)
+        assert isinstance(ending, CheckReport)
+        return _answered(job, ending, weighed, _end_of_calls(job, limits, now))
     shut = is_outage(ending) and not breaker_closed
+    found = _without_answer(job, fault, limits, now, jitter, shut=shut)
+    ended = found.job.state in (JobState.FAILED, JobState.EXPIRED, JobState.ACCEPTED)
+    if has_earlier and ended:
+        excused = found.job.excused
+        return replace(found, job=_ended_with_earlier(replace(job, excused=excused), fault), keep_result=True)
+    return found
+
+
+def _without_answer(
+    job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitter: float, *, shut: bool
+) -> Next:
+    rest = _rest(fault, job)
     if shut or fault.kind in _EXCUSED:
         job = replace(job, excused=job.excused + 1)
     if _is_late(job, now):
@@ -124,6 +159,16 @@ def next_move(
     if shut:
         return Next(_elsewhere(job, fault))
     return Next(_after_fault(job, fault, limits, now, jitter), rest=rest)
+
+
+def _ended_with_earlier(job: Job, fault: Fault) -> Job:
+    return job.moved(
+        JobState.SUCCEEDED,
+        slot_id=None,
+        not_before=None,
+        reason_code="doubtful",
+        reason=f"The best of the earlier answers is kept; no better one came. Last: {fault.sentence}",
+    )
 
 
 def _elsewhere(job: Job, fault: Fault) -> Job:
@@ -154,15 +199,51 @@ def _is_last_call(job: Job, limits: PlanLimits) -> bool:
     return job.attempts - job.excused >= limits.max_attempts
 
 
-def _done(job: Job, ending: Ending, *, may_go_on: bool) -> Next:
-    doubtful = isinstance(ending, CheckReport) and ending.standing is Standing.DOUBTFUL
-    if doubtful and may_go_on and _has_next_step(job):
-        return Next(_to_step(job, job.step + 1, "escalated", ending.sentence))
-    code, reason = ("doubtful", ending.sentence) if doubtful else ("", "")
-    return Next(
-        job.moved(JobState.SUCCEEDED, slot_id=None, reason_code=code, reason=reason, not_before=None),
-        keep_result=True,
+def _answered(job: Job, report: CheckReport, weighed: Weighed | None, ended: str) -> Next:
+    """`ended` says why no other call may follow; empty: one may."""
+    lacking = _lacking(job, report, weighed)
+    if lacking:
+        ended = ended or _unaffordable(job)
+        if not ended and _has_next_step(job):
+            return Next(_to_step(job, job.step + 1, ESCALATED, lacking))
+    doubt = lacking or (report.sentence if report.standing is Standing.DOUBTFUL else "")
+    done = job.moved(
+        JobState.SUCCEEDED,
+        slot_id=None,
+        reason_code="doubtful" if doubt else "",
+        reason=f"{doubt} {ended}".strip() if lacking else doubt,
+        not_before=None,
     )
+    return Next(done, keep_result=True, stands=not lacking)
+
+
+def _lacking(job: Job, report: CheckReport, weighed: Weighed | None) -> str:
+    """Why the answer may not stand, as a sentence; empty where it may."""
+    step = job.current_step
+    if step is None or step.role is not StepRole.RUNG or step.keep_from is None:
+        return report.sentence if report.standing is Standing.DOUBTFUL else ""
+    found = weighed or Weighed(0, "it was not weighed")
+    if found.score >= step.keep_from:
+        return ""
+    name, share = f"{step.provider}/{step.model}", found.score / 1_000_000
+    if step.keep_from >= NOT_KEPT:
+        return f"{name} answered with evidence {share:.3f} ({found.told}), and the next one is asked in any case."
+    asked = step.keep_from / 1_000_000
+    return f"{name} answered with evidence {share:.3f}, and {asked:.3f} is asked of it: {found.told}."
+
+
+def _end_of_calls(job: Job, limits: PlanLimits, now: datetime) -> str:
+    if _is_late(job, now):
+        return "The deadline has passed."
+    return "No call is left." if _is_last_call(job, limits) else ""
+
+
+def _unaffordable(job: Job) -> str:
+    """Whether the next step may cost more than is left of the job's ceiling."""
+    if job.max_cost_usd_micros is None or not _has_next_step(job):
+        return ""
+    worst = job.cost_usd_micros + job.plan[job.step + 1].worst_cost_usd_micros
+    return "The next step may exceed the cost ceiling." if worst > job.max_cost_usd_micros else ""
 
 
 def _after_fault(job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitter: float) -> Job:

@@ -12,13 +12,14 @@ from functools import partial
 
 from runtime.breaker import Breaker, probing
 from runtime.db.session import Connection, Database, repeated
-from runtime.db.stores import breakers, budgets, capacity, documents, jobs
+from runtime.db.stores import breakers, budgets, capacity, documents, jobs, rungs
 from runtime.ids import NewId
 from runtime.limits import draw
 from runtime.settings import Settings
 from schemas.budget import Account, covers
 from schemas.job import Job
 from schemas.lifecycle import JobState
+from schemas.rung import RungAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Parcel:
     """In the order of their urgency; each in SERVING with a fresh lease token."""
     texts: dict[str, str]
     """Documents by digest."""
+    earlier: dict[str, tuple[RungAnswer, ...]]
+    """By job: answers that are kept of it; only jobs that were served before have any."""
     more: int
     """Jobs that could be claimed beside these when this parcel was taken."""
     breaker: Breaker = field(default_factory=Breaker)
@@ -167,7 +170,11 @@ class Parcels:
         texts = await documents.texts(
             connection, self._settings.tenant, [job.document_digest for job in serving]
         )
-        return Parcel(slot_id, serving, texts, more=max(0, gate.backlog - len(serving)), breaker=breaker)
+        earlier = await rungs.load(
+            connection, self._settings.tenant, [job.id for job in serving if job.attempts]
+        )
+        more = max(0, gate.backlog - len(serving))
+        return Parcel(slot_id, serving, texts, earlier, more=more, breaker=breaker)
 
 
 class _Unopened(Exception):

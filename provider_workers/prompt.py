@@ -24,6 +24,9 @@ SHORTEST_CHOICE = 20
 
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
 
+WARM = 0.7
+"""The temperature of further samples: only what a model is not sure of comes out differently."""
+
 OPENING, CLOSING = "<document>", "</document>"
 
 _DATA = """\
@@ -41,8 +44,9 @@ verdict: {", ".join(VERDICTS)}.
 confidence: a number from 0 to 1."""
 
 
-def build_call(review: Review, document_text: str, model: CatalogModel) -> ProviderCall:
-    """The question to one model, held to the answer's schema where it can be; else only the words ask for it."""
+def build_call(review: Review, document_text: str, model: CatalogModel, *, sample: int = 1) -> ProviderCall:
+    """The question to one model, held to the answer's schema where it can be; else only the words ask for it. From the
+    second sample on it is asked warmly, so that it need not answer by the same words."""
     return ProviderCall(
         model_version=model.version,
         system=system_text(review),
@@ -50,7 +54,7 @@ def build_call(review: Review, document_text: str, model: CatalogModel) -> Provi
         schema=_schema(review, document_text, model) if model.json_schema else None,
         schema_name=review.review,
         max_output_tokens=min(review.max_output_tokens, model.max_output_tokens),
-        temperature=0.0 if model.send_temperature else None,
+        temperature=(0.0 if sample == 1 else WARM) if model.send_temperature else None,
     )
 
 

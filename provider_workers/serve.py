@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,9 @@ from provider_workers.adapters.room import Room
 from provider_workers.call import Caller
 from provider_workers.checks.review import check
 from provider_workers.hold import Hold
-from provider_workers.moves import Ending, Next, next_move
+from provider_workers.moves import Ending, Next, Weighed, next_move
 from provider_workers.prompt import build_call
+from provider_workers.rungs import evidence_on, labels_of, standing_one, told, weigh
 from provider_workers.writer import Finished
 from runtime.clock import Clock, Ticks
 from runtime.metrics import Metrics
@@ -26,10 +27,12 @@ from schemas.attempt import Attempt, Fault, FaultKind
 from schemas.call import Answer, HttpRequest, Reading
 from schemas.canonical import digest
 from schemas.catalog import CatalogModel, CatalogProvider
+from schemas.decision import StepRole
 from schemas.job import Job
 from schemas.policy import PlanLimits
-from schemas.result import CheckedAnswer, Result
+from schemas.result import CheckedAnswer
 from schemas.review import Review
+from schemas.rung import RungAnswer, best, result_of
 
 LONG_TEXT = 1_000_000
 """Characters of a document from which on checking its quotes takes long enough to leave the loop for it."""
@@ -92,15 +95,25 @@ class Server:
     ticks: Ticks
 
     async def serve(
-        self, job: Job, text: str, review: Review, *, hold: Hold | None = None, tell: Tell = _closed
+        self,
+        job: Job,
+        text: str,
+        review: Review,
+        earlier: Sequence[RungAnswer] = (),
+        *,
+        hold: Hold | None = None,
+        tell: Tell = _closed,
     ) -> Served:
-        """`job` is in SERVING and counts the call that is made here. A call whose slot is lost is given up."""
+        """`job` is in SERVING and counts the call that is made here; `earlier` are the answers that are kept of it. A
+        call whose slot is lost is given up."""
         model = self.provider.model(job.model or "")
         if model is None:
             raise UnknownModel(
                 f"Its worker's catalog has no model {job.model!r}; router and worker read different ones."
             )
-        request = adapter_for(self.provider.adapter).build(build_call(review, text, model))
+        request = adapter_for(self.provider.adapter).build(
+            build_call(review, text, model, sample=step.sample if (step := job.current_step) else 1)
+        )
         started, ticks = self.clock(), self.ticks()
         reading, used, room = await self._ask(job, request, hold or Hold())
         latency_ms = round((self.ticks() - ticks) * 1000)
@@ -109,7 +122,7 @@ class Server:
         ending = checked.report if checked else reading
         assert not isinstance(ending, Answer)
         closed = await tell(Heard(job, ending, latency_ms, room, used.input_tokens + used.output_tokens))
-        return self._served(job, model, reading, checked, attempt, ending, closed)
+        return self._served(job, reading, checked, attempt, ending, earlier, closed)
 
     async def _ask(self, job: Job, request: HttpRequest, hold: Hold) -> tuple[Reading, Usage, Room | None]:
         """What the provider said, the tokens that it counts, and what is left of its limits; a reply that is no
@@ -159,13 +172,14 @@ class Server:
     def _served(
         self,
         job: Job,
-        model: CatalogModel,
         reading: Reading,
         checked: CheckedAnswer | None,
         attempt: Attempt,
         ending: Ending,
+        earlier: Sequence[RungAnswer],
         closed: bool,
     ) -> Served:
+        answer, weighed = _weighed(job, reading, checked, attempt, earlier)
         after = next_move(
             _with_cost(job, attempt),
             ending,
@@ -173,44 +187,37 @@ class Server:
             now=self.clock(),
             jitter=jitter(job),
             breaker_closed=closed,
+            weighed=weighed,
+            has_earlier=bool(earlier),
         )
-        result = None
-        if after.keep_result and checked and checked.output is not None and isinstance(reading, Answer):
-            result = self._result(job, model, reading, checked, attempt)
+        chosen = _chosen(job, after, answer, earlier)
+        result = result_of(chosen, job, doubt=after.job.reason) if chosen else None
         self._count(attempt, checked)
         facts = {
             "attempt": attempt.number,
             "cost_usd_micros": attempt.cost_usd_micros,
             "latency_ms": attempt.latency_ms,
-            "model": model.name,
+            "model": attempt.model,
             "model_reported": attempt.model_reported,
-            "model_version": model.version,
+            "model_version": attempt.model_version,
             "outcome": attempt.outcome,
             "provider": self.provider.name,
             "result": digest(result.output) if result else None,
             "simulated": self.provider.simulated,
             "tokens": [attempt.input_tokens, attempt.output_tokens],
         }
-        finished = Finished(before=job, after=after.job, facts=facts, attempt=attempt, result=result)
-        return Served(finished, after, ending, attempt.latency_ms)
-
-    def _result(
-        self, job: Job, model: CatalogModel, answer: Answer, checked: CheckedAnswer, attempt: Attempt
-    ) -> Result:
-        return Result(
-            tenant_id=job.tenant_id,
-            job_id=job.id,
-            lease_token=job.lease_token,
-            attempt=attempt.number,
-            provider=self.provider.name,
-            model=model.name,
-            model_version=model.version,
-            model_reported=attempt.model_reported,
-            simulated=self.provider.simulated,
-            output=storable(checked.output),
-            report=checked.report,
-            mean_logprob=answer.mean_logprob,
+        if result and result.attempt != attempt.number:
+            facts["result_of_attempt"] = result.attempt
+        finished = Finished(
+            before=job,
+            after=after.job,
+            facts=facts,
+            attempt=attempt,
+            result=result,
+            kept=_kept(job, after, answer, chosen),
+            labels=labels_of(job, answer, earlier) if answer and after.keep_result else (),
         )
+        return Served(finished, after, ending, attempt.latency_ms)
 
     def _count(self, attempt: Attempt, checked: CheckedAnswer | None) -> None:
         labels = (attempt.provider, attempt.model)
@@ -221,6 +228,58 @@ class Server:
         self.metrics.cost.labels(*labels).inc(attempt.cost_usd_micros)
         for quote in checked.report.quotes if checked else ():
             self.metrics.quotes.labels(*labels, quote.match.value).inc()
+
+
+def _weighed(
+    job: Job,
+    reading: Reading,
+    checked: CheckedAnswer | None,
+    attempt: Attempt,
+    earlier: Sequence[RungAnswer],
+) -> tuple[RungAnswer | None, Weighed | None]:
+    """The call's answer with the evidence on it; none where there is no usable one."""
+    if checked is None or checked.output is None or not isinstance(reading, Answer):
+        return None, None
+    evidence = evidence_on(checked.report, checked.output, reading.mean_logprob, earlier)
+    step = job.current_step
+    answer = RungAnswer(
+        tenant_id=job.tenant_id,
+        job_id=job.id,
+        attempt=attempt.number,
+        lease_token=job.lease_token,
+        provider=attempt.provider,
+        model=attempt.model,
+        model_version=attempt.model_version,
+        model_reported=attempt.model_reported,
+        simulated=attempt.simulated,
+        sample=step.sample if step else 1,
+        keep_from=step.keep_from if step else None,
+        score=weigh(evidence),
+        output=storable(checked.output),
+        report=replace(checked.report, evidence=weigh(evidence)),
+        mean_logprob=reading.mean_logprob,
+    )
+    return answer, Weighed(answer.score, told(evidence))
+
+
+def _chosen(
+    job: Job, after: Next, answer: RungAnswer | None, earlier: Sequence[RungAnswer]
+) -> RungAnswer | None:
+    """Whose answer becomes the result; None where the job goes on, or has none."""
+    if not after.keep_result:
+        return None
+    if answer is not None and after.stands:
+        return standing_one(job, answer, earlier)
+    return best((*earlier, answer) if answer else earlier)
+
+
+def _kept(job: Job, after: Next, answer: RungAnswer | None, chosen: RungAnswer | None) -> RungAnswer | None:
+    """What is kept of this call beside its result: every usable answer of a rung, and one that something follows."""
+    step = job.current_step
+    on_rung = step is not None and step.role is StepRole.RUNG
+    if answer is None or not (on_rung or not after.keep_result):
+        return None
+    return replace(answer, output=None) if chosen is answer else answer
 
 
 async def _checked(reading: Reading, text: str, review: Review) -> CheckedAnswer | None:

@@ -148,6 +148,7 @@ class ProviderService:
                 counted(job),
                 parcel.texts[job.document_digest],
                 review,
+                parcel.earlier.get(job.id, ()),
                 hold=self._slots[parcel.slot_id],
                 tell=self._standing.hear,
             )

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from runtime.db.session import Connection, Database, clock, fetch, repeated
-from runtime.db.stores import capacity, jobs, record
+from runtime.db.stores import capacity, jobs, labels, record, rungs
 from runtime.logs import logger
 from runtime.metrics import Metrics
 from schemas.attempt import Attempt
 from schemas.errors import ServiceUnreachable, SurroundingsFault
 from schemas.job import Job
 from schemas.result import Result
+from schemas.rung import RungAnswer, RungLabel
 
 GATHER_S = 0.003
 """How long the first finished job waits for company: far below a call, enough to share a commit when many finish."""
@@ -39,6 +40,8 @@ class Finished:
     facts: dict[str, object] = field(default_factory=dict)
     attempt: Attempt | None = None
     result: Result | None = None
+    kept: RungAnswer | None = None
+    labels: tuple[RungLabel, ...] = ()
     release_slot: str | None = None
 
 
@@ -146,6 +149,9 @@ class Writer:
         ]
         await record.keep_attempts(connection, attempts, applied)
         await record.keep_results(connection, results)
+        moved = [one for one in group if one.before and one.before.id in applied]
+        await rungs.keep(connection, [one.kept for one in moved if one.kept])
+        await labels.keep(connection, [label for one in moved for label in one.labels])
         await capacity.release(connection, [one.release_slot for one in group if one.release_slot])
 
     def _count(self, moves: Sequence[jobs.Move], applied: frozenset[str]) -> None:

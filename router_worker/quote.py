@@ -140,8 +140,8 @@ def _count(found: Quote, decision: Decision, features: JobFeatures, day: Day) ->
         tally[decision.reason_code] += 1
         found.sentences.setdefault(decision.reason_code, decision.reason)
         return
-    first = decision.candidates[0]
-    assert first.estimate is not None
+    first = decision.chosen_candidate
+    assert first is not None and first.estimate is not None
     part = found.parts.setdefault(first.provider, Part())
     part.add(first.estimate, day.tokens(decision, features))
     found.worst_cost_usd_micros += sum(step.worst_cost_usd_micros for step in decision.plan)

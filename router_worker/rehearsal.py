@@ -98,7 +98,8 @@ class Day:
         """On the load of this moment; bound where it is routed."""
         decision = self._prepared.decide(self.at_this_moment(features))
         if decision.chosen is not None:
-            expected = decision.candidates[0].estimate
+            first = decision.chosen_candidate
+            expected = first.estimate if first else None
             assert expected is not None
             self._purse.take("", expected.cost_usd_micros)
             self.lines[decision.chosen.provider].takes(expected.latency_ms, features.tokens)

@@ -16,6 +16,7 @@ from router_worker.engine.constraints import call_cost_usd_micros
 from router_worker.engine.decide import Prepared, prepare, route_class
 from router_worker.features.extract import Extractor, money_left, time_left_ms
 from router_worker.observe import snapshot_of
+from router_worker.promises import FRESH_S, promises
 from router_worker.purses import purse_over, reopened
 from router_worker.spending import Purse, held_behind, told
 from runtime.clock import Ticks, ticks
@@ -32,7 +33,7 @@ from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.policy import RoutingPolicy
 from schemas.review import Review
-from schemas.snapshot import Assigned, ProviderSnapshot, ProviderStatus
+from schemas.snapshot import Assigned, ProviderSnapshot, ProviderStatus, RungPromise
 
 CHUNK_BYTES = 32 * 1024 * 1024
 """Text that is read in one transaction; a chunk of long documents is shorter."""
@@ -93,6 +94,8 @@ class Stage:
     _snapshot_digest: str = ""
     _snapshot_stored: bool = False
     _snapshot_ticks: float = 0.0
+    _promises: tuple[RungPromise, ...] | None = None
+    _promises_ticks: float = 0.0
     _assigned: dict[str, Assigned] = field(default_factory=dict)
     _budgeted: bool = False
     """Whether there are budgets, as of the last snapshot; without any, a chunk asks nothing more."""
@@ -140,11 +143,13 @@ class Stage:
             rows = await capacity.loads(connection, self.settings.tenant)
             now = await clock(connection)
             self._budgeted = await budgets.exist(connection, self.settings.tenant)
+            promised = await self._promised(connection)
         rules = self.rules
-        self._snapshot = priced(
+        observed = priced(
             snapshot_of(rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now),
             self.shadows,
         )
+        self._snapshot = replace(observed, promises=promised)
         self._snapshot_digest = digest(self._snapshot.facts())
         if self._prepared is None:
             self._prepared = prepare(rules.policy, self._snapshot)
@@ -152,6 +157,13 @@ class Stage:
         self._formed_by = formed_by(rules, self._snapshot)
         self._snapshot_stored, self._snapshot_ticks, self._assigned = False, self.ticks(), {}
         return self._snapshot
+
+    async def _promised(self, connection: Connection) -> tuple[RungPromise, ...]:
+        """Of the rungs that the policy asks it of; kept for a while, since labels come slowly."""
+        if self._promises is None or self.ticks() - self._promises_ticks >= FRESH_S:
+            self._promises = await promises(connection, self.settings.tenant, self.rules.policy)
+            self._promises_ticks = self.ticks()
+        return self._promises
 
     async def _transact(
         self, snapshot: ProviderSnapshot, assigned: dict[str, Assigned]

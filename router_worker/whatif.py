@@ -131,7 +131,7 @@ def verdicts(one: Recorded, shelf: Shelf, policy: RoutingPolicy) -> tuple[Verdic
 
 def _recorded_verdict(body: bytes, time_left_ms: int | None) -> Verdict:
     found = orjson.loads(body)
-    first = found["candidates"][0] if found["plan"] else None
+    first = _chosen(found)
     return _of(
         Outcome(found["outcome"]),
         found["reason_code"],
@@ -141,8 +141,17 @@ def _recorded_verdict(body: bytes, time_left_ms: int | None) -> Verdict:
     )
 
 
+def _chosen(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The candidate of the plan's first step; with a ladder that need not be the best-ranked one."""
+    if not found["plan"]:
+        return None
+    place = {name: found["plan"][0][name] for name in ("provider", "model")}
+    chosen: Mapping[str, Any] = next(each for each in found["candidates"] if place.items() <= each.items())
+    return chosen
+
+
 def _verdict(decision: Decision, time_left_ms: int | None) -> Verdict:
-    first = decision.candidates[0] if decision.plan else None
+    first = decision.chosen_candidate
     name = f"{first.provider}/{first.model}" if first else ""
     return _of(decision.outcome, decision.reason_code, name, first.estimate if first else None, time_left_ms)
 

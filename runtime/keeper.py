@@ -17,7 +17,18 @@ from functools import partial
 
 from runtime.breaker import BreakerState
 from runtime.db.session import Connection, Database, Row, clock, fetch, repeated
-from runtime.db.stores import batches, breakers, capacity, jobs, switches, upkeep, views, waiting
+from runtime.db.stores import (
+    batches,
+    breakers,
+    capacity,
+    jobs,
+    record,
+    rescue,
+    switches,
+    upkeep,
+    views,
+    waiting,
+)
 from runtime.db.stores.capacity import Heartbeat
 from runtime.doorbells import Doorbells
 from runtime.ids import new_id
@@ -138,11 +149,21 @@ class Keeper:
         async with self.database.transaction() as connection:
             stuck = await found(connection)
             now = await clock(connection)
+            ends = [(job, becomes(job)) for job in stuck]
+            saved = await rescue.saved(connection, self.settings.tenant, ends)
             moves = [
-                jobs.move_of(job, becomes(job), at=now, actor="keeper", facts={"slot": job.slot_id})
-                for job in stuck
+                jobs.move_of(
+                    job,
+                    saved[job.id].job if job.id in saved else after,
+                    at=now,
+                    actor="keeper",
+                    facts={"slot": job.slot_id},
+                )
+                for job, after in ends
             ]
             moved = await jobs.move(connection, moves)
+            results = [(one.job, one.result) for name, one in saved.items() if name in moved]
+            await record.keep_results(connection, results)
         for move in moves:
             self.metrics.moves.labels(move.after.state.value).inc()
         return len(moved)

@@ -72,6 +72,10 @@ class Candidate:
     score: Score | None = None
 
 
+NOT_KEPT = 1_000_001
+"""A `keep_from` that no evidence reaches: the next step is asked in any case."""
+
+
 class StepRole(StrEnum):
     CHOICE = "choice"
     """The best candidate, and after it those that take its place when it fails."""
@@ -121,3 +125,12 @@ class Decision:
     @property
     def chosen(self) -> Step | None:
         return self.plan[0] if self.plan else None
+
+    @property
+    def chosen_candidate(self) -> Candidate | None:
+        """The candidate of the first step; where a ladder begins with it, that need not be the best-ranked one."""
+        first = self.chosen
+        if first is None:
+            return None
+        named = (first.provider, first.model)
+        return next(each for each in self.candidates if (each.provider, each.model) == named)

@@ -36,7 +36,8 @@ _S = JobState
 EDGES: dict[JobState, frozenset[JobState]] = {
     _S.ACCEPTED: frozenset({_S.ROUTED, _S.HELD, _S.REFUSED, _S.EXPIRED, _S.CANCELLED}),
     _S.HELD: frozenset({_S.ROUTED, _S.REFUSED, _S.EXPIRED, _S.CANCELLED}),
-    _S.ROUTED: frozenset({_S.SERVING, _S.ACCEPTED, _S.EXPIRED, _S.CANCELLED}),
+    # To SUCCEEDED where its time is over and an earlier rung of its ladder has answered.
+    _S.ROUTED: frozenset({_S.SERVING, _S.ACCEPTED, _S.SUCCEEDED, _S.EXPIRED, _S.CANCELLED}),
     _S.SERVING: frozenset(
         {
             _S.SERVING,

@@ -112,6 +112,7 @@ RESERVED = frozenset(
         "no_candidate",
         "best",
         "only",
+        "ladder",
     }
 )
 """What decisions call the engine's own constraints and reasons: no rule of a policy may be named so."""

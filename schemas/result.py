@@ -51,6 +51,8 @@ class CheckReport:
     repaired: bool = False
     """Whether the text around the JSON had to be cut away."""
     quotes: tuple[QuoteCheck, ...] = ()
+    evidence: int | None = None
+    """What speaks for it, in millionths; see `schemas.evidence`. None where it was not weighed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,10 @@ from schemas.catalog import (
     ProviderKind,
 )
 from schemas.features import JobFeatures
+from schemas.ladder import Asked, FallbackClass, Ladder, Rung
 from schemas.policy import Objective, PlanLimits, RoutingPolicy, Rule, Scale, Scales, Tier, Weights
 from schemas.sensitivity import Quality, Sensitivity
-from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
+from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus, RungPromise
 from tests.oracles.rules import OF_JOBS, OF_PAIRS
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -189,6 +190,60 @@ def ruled_policies(draw: st.DrawFn) -> RoutingPolicy:
     return plain.model_copy(update={"rules": tuple(ruled), "tiers": tuple(tiered)})
 
 
+PAIRS = [f"{provider}/{model}" for provider in PROVIDERS for model in MODELS]
+
+
+@st.composite
+def ladders(draw: st.DrawFn, name: str) -> Ladder:
+    rungs = [
+        Rung(
+            model=model,
+            samples=draw(st.sampled_from([1, 1, 2, 3])),
+            **draw(st.sampled_from([{}, {"keep_from": 0.7}, {"promise": Asked(agreement=0.9)}])),
+        )
+        for model in draw(st.lists(st.sampled_from(PAIRS), min_size=4, max_size=6))
+    ]
+    return Ladder(
+        ladder=name,
+        when=draw(st.sampled_from(["true", "true", *sorted(OF_JOBS)])),
+        rungs=tuple(rungs),
+        max_cost_usd_micros=draw(st.sampled_from([None, None, 4_000, 20_000, 1])),
+    )
+
+
+@st.composite
+def fallback_classes(draw: st.DrawFn) -> tuple[FallbackClass, ...]:
+    names = draw(st.sampled_from(["", "k", "kl"]))
+    patterns = st.sampled_from([*PAIRS, "*/mini", "*/plus", "ada/*", "bit/*", "*/*"])
+    return tuple(
+        FallbackClass(
+            fallback=name,
+            models=tuple(draw(st.lists(patterns, min_size=1, max_size=3))),
+            then=tuple(draw(st.lists(st.sampled_from(names), max_size=2))),
+        )
+        for name in names
+    )
+
+
+@st.composite
+def laddered_policies(draw: st.DrawFn) -> RoutingPolicy:
+    """With up to two ladders, up to two fallback classes, and all, some or none that explore."""
+    plain = draw(st.one_of(policies(), ruled_policies()))
+    found = tuple(draw(ladders(name)) for name in draw(st.sampled_from(["", "p", "pq"])))
+    shares = st.sampled_from([0.0, 0.5, 1.0])
+    update = {"ladders": found, "fallbacks": draw(fallback_classes()), "exploration": draw(shares)}
+    return plain.model_copy(update=update)
+
+
+@st.composite
+def promised_snapshots(draw: st.DrawFn) -> ProviderSnapshot:
+    """With promises of some rungs, and for some that there is none."""
+    asked = draw(st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from(PAIRS)), max_size=20, unique=True))
+    kept = st.sampled_from([None, 0, 700_000, 1_000_000])
+    found = tuple(RungPromise(ladder, model, draw(kept), 40, "It is so.") for ladder, model in asked)
+    return replace(draw(snapshots()), promises=found)
+
+
 @st.composite
 def features(draw: st.DrawFn) -> JobFeatures:
     easy = JobFeatures(
@@ -205,6 +260,7 @@ def features(draw: st.DrawFn) -> JobFeatures:
         quality=Quality.STANDARD,
         time_left_ms=draw(st.sampled_from([None, None, None, 5_000, 900, 12_000, 60_000, 0, -1])),
         max_cost_usd_micros=draw(st.sampled_from([None, None, None, 20_000, 9_000, 5_000, 3_000, 500, 0])),
+        draw=draw(st.sampled_from([0, 499_999, 500_000, 999_999])),
     )
     left = draw(st.sampled_from([None, None, None, None, 20_000, 4_000, 1_000, 200, 0]))
     budget = {"budget_left_usd_micros": left, "budget": "" if left is None else "tenant ($1.00)"}

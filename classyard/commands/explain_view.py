@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from classyard.commands import features_view, history_view, result_view
+from classyard.commands import features_view, history_view, result_view, rungs_view
 from classyard.commands.progress_view import STYLES
 from classyard.commands.stored import decision_flaw, decision_of
 from classyard.commands.story import Story
@@ -39,6 +39,7 @@ def parts(story: Story, *, width: int) -> Iterator[RenderableType]:
     yield from _opening(story)
     yield from _decisions(story)
     yield from _attempts(story, width)
+    yield from rungs_view.parts(story.rungs, story.attempts)
     yield from result_view.parts(story.result)
     yield from history_view.parts(story)
     if story.simulated:

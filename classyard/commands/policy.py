@@ -11,8 +11,8 @@ from rich.text import Text
 from classyard.commands import catalogs
 from classyard.commands.terminal import console, counted, hush, shown, tell
 from classyard.context import Context
-from governance.policies.lint import Remark
 from governance.policies.lint import lint as remarks_on
+from governance.policies.remarks import Remark
 from governance.policies.source import load_policy
 from router_worker.engine.decide import prepare
 from runtime.yaml_files import read_yaml

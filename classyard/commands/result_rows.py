@@ -14,10 +14,11 @@ COLUMNS = (
     "provider", "model", "model_version", "model_reported", "simulated",
     "verdict", "confidence", "summary", "findings", "quotes_verified", "quotes_total", "standing", "checks",
     "sensitivity", "policy", "policy_digest", "catalog_digest", "snapshot_digest", "decision_digest", "rationale",
-    "input_tokens", "output_tokens", "cost_usd_micros", "latency_ms", "attempts", "accepted_at", "finished_at",
+    "rungs", "input_tokens", "output_tokens", "cost_usd_micros", "latency_ms", "attempts", "accepted_at", "finished_at",
 )  # fmt: skip
 """In this order, in every row. `model_version` is what was asked for; `input_tokens`, `output_tokens` and
-`latency_ms` are those of the call that gave the result, `cost_usd_micros` and `attempts` those of all calls."""
+`latency_ms` are those of the call that gave the result, `cost_usd_micros` and `attempts` those of all calls.
+`rungs` are the usable answers on the way: evidence, the threshold it was held to (in millionths), and the cost."""
 
 _COPIED = (
     "job_id", "custom_id", "name", "state", "reason_code", "reason", "provider", "model", "model_version",
@@ -44,6 +45,7 @@ def result_row(row: Row) -> dict[str, Any]:
         "quotes_total": len(quotes) if row["output"] else None,
         "policy": row["policy_name"],
         "rationale": _rationale(row["decision"]),
+        "rungs": row.get("rungs"),
         "accepted_at": row["created_at"],
         "finished_at": row["updated_at"] if row["state"] in FINAL else None,
     }

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from runtime.db.session import Connection, Database, Row
-from runtime.db.stores import artifacts, batches, jobs, record, views
+from runtime.db.stores import artifacts, batches, jobs, record, rungs, views
 from schemas.audit import AuditEvent
 from schemas.canonical import canonical
 from schemas.errors import UnknownName
 from schemas.job import Job
+from schemas.rung import RungAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Story:
     events: tuple[AuditEvent, ...]
     simulated: frozenset[str]
     """Names of pretend providers, by the catalogs of the decisions and by the calls."""
+    rungs: tuple[RungAnswer, ...] = ()
+    """Answers of the rungs of its ladder, and others that were not the last word."""
 
 
 async def gather(database: Database, tenant: str, job_id: str) -> Story:
@@ -46,6 +49,7 @@ async def gather(database: Database, tenant: str, job_id: str) -> Story:
             review=(await artifacts.load(connection, tenant, [job.review_digest])).get(job.review_digest, {}),
             decisions=tuple(decisions),
             attempts=tuple(attempts),
+            rungs=(await rungs.load(connection, tenant, [job_id])).get(job_id, ()),
             result=await views.result(connection, tenant, job_id),
             events=tuple(await record.events(connection, tenant, [job_id])),
             simulated=await _pretend(connection, tenant, decisions, attempts),
@@ -71,6 +75,7 @@ def as_rows(story: Story) -> str:
         "review": story.review,
         "decisions": story.decisions,
         "attempts": story.attempts,
+        "rungs": [json.loads(canonical(one)) for one in story.rungs],
         "result": story.result,
         "audit_events": [
             {

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from governance.policies.grid import classes, jobs
+from governance.policies.ladder_lint import ladder_remarks
+from governance.policies.remarks import Place, Remark, Tried, told
 from schemas.canonical import digest
 from schemas.catalog import Catalog, ProviderKind
 from schemas.decision import Decision
@@ -29,16 +31,6 @@ Decide = Callable[[JobFeatures], Decision]
 Prepare = Callable[[RoutingPolicy, ProviderSnapshot], Decide]
 """Gives the decision for one policy and snapshot: `lambda policy, at: prepare(policy, at).decide`."""
 
-Place = tuple[str | int, ...]
-
-
-class Remark(NamedTuple):
-    code: str
-    """A stable word: `never_fires`, `no_candidate`, …"""
-    place: Place
-    """Keys and indexes that lead to what is meant, as in the file; empty: the policy as a whole."""
-    sentence: str
-
 
 def lint(policy: RoutingPolicy, catalog: Catalog, prepare: Prepare) -> list[Remark]:
     """All remarks, in the order of the checks; none: nothing is odd. Deterministic."""
@@ -49,6 +41,7 @@ def lint(policy: RoutingPolicy, catalog: Catalog, prepare: Prepare) -> list[Rema
         *_providers(policy, catalog),
         *_rules(policy, catalog),
         *_tiers(policy, catalog),
+        *ladder_remarks(policy, catalog, tried),
         *_unserved(tried),
         *_unreached(policy, tried),
         *_without_own(policy, catalog, tried),
@@ -162,9 +155,6 @@ def _first(conditions: Sequence[Expression], job: JobFeatures) -> int | None:
 
 # -- the policy as a whole, by the engine's own decisions
 
-Tried = Sequence[tuple[JobFeatures, Decision]]
-
-
 Kind = tuple[tuple[str, ...], Quality, int]
 """Residency, quality and tokens."""
 
@@ -187,21 +177,13 @@ def _unserved(tried: Tried) -> Iterator[Remark]:
         by = ", ".join(sorted(set().union(*(rules[each] for each in classes_alike))))
         found = by_class[classes_alike[0]]
         sentence = (
-            f"No model is left for {len(kinds)} of {of} kinds of {named} documents: {_told(found)}; by {by}."
+            f"No model is left for {len(kinds)} of {of} kinds of {named} documents: {told(found)}; by {by}."
         )
         yield Remark("no_candidate", (), sentence)
 
 
 def _kind(job: JobFeatures) -> Kind:
     return job.residency, job.quality, job.tokens
-
-
-def _told(found: Sequence[JobFeatures]) -> str:
-    """Which residencies, qualities and sizes they have among them."""
-    residencies = dict.fromkeys("+".join(job.residency) or "any" for job in found)
-    qualities = [quality.value for quality in Quality if any(job.quality is quality for job in found)]
-    sizes = (f"{tokens:,}" for tokens in sorted({job.tokens for job in found}))
-    return f"residency {'/'.join(residencies)}, quality {'/'.join(qualities)}, {'/'.join(sizes)} tokens"
 
 
 def _unreached(policy: RoutingPolicy, tried: Tried) -> Iterator[Remark]:
@@ -226,6 +208,6 @@ def _without_own(policy: RoutingPolicy, catalog: Catalog, tried: Tried) -> Itera
         ]
         if found:
             sentence = (
-                f"{sensitivity.value.capitalize()} documents without a self-hosted fallback: {_told(found)}."
+                f"{sensitivity.value.capitalize()} documents without a self-hosted fallback: {told(found)}."
             )
             yield Remark("no_self_hosted", ("plan",), sentence)

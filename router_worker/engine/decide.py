@@ -14,13 +14,14 @@ from router_worker.engine.candidates import Ask, Place, ask
 from router_worker.engine.constraints import is_late, over_budget, screen, too_late
 from router_worker.engine.estimates import estimate
 from router_worker.engine.frames import Frame, Frames, frames
+from router_worker.engine.ladders import Promises, climb, is_drawn, ladder_for, promises_of
 from router_worker.engine.plan import lay_plan
 from router_worker.engine.reasons import why
 from router_worker.engine.rules import forbid
 from router_worker.engine.standings import Standings, digest_of, places, standings
 from schemas.canonical import digest
 from schemas.catalog import Catalog
-from schemas.decision import Candidate, Decision, Estimate, Refusal
+from schemas.decision import Candidate, Decision, Estimate, Refusal, Step
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy
 from schemas.snapshot import ProviderSnapshot
@@ -49,6 +50,7 @@ class Prepared:
     """What `places` and the digest are made of."""
     policy_digest: str
     snapshot_digest: str
+    promises: Promises
 
     def moved_to(self, snapshot: ProviderSnapshot) -> Prepared:
         """The same policy at another snapshot. Cheap where the catalog is the same object and few loads moved."""
@@ -60,6 +62,7 @@ class Prepared:
             places=places(snapshot, found),
             standings=found,
             snapshot_digest=digest_of(snapshot, found),
+            promises=promises_of(snapshot),
         )
 
     def decide(self, features: JobFeatures) -> Decision:
@@ -70,7 +73,8 @@ class Prepared:
         forbid(forbidden, found)
         judged = [self._judged(asked, frame, index, found[index]) for index in range(len(found))]
         ranked, aside = _parted(judged, frame, features.time_left_ms)
-        outcome = why(asked, frame.seats, aside, ranked)
+        ladder, explores, rungs = self._climbed(features, ranked)
+        outcome = why(asked, frame.seats, aside, ranked, ladder, rungs)
         return Decision(
             outcome=outcome.outcome,
             reason_code=outcome.code,
@@ -80,12 +84,30 @@ class Prepared:
                 ranked,
                 max_steps=frame.policy.plan.max_steps,
                 ceiling_usd_micros=features.max_cost_usd_micros,
+                rungs=rungs,
+                classes=frame.policy.fallbacks,
             ),
             allowed=_allowed(judged, frame),
             features_digest=digest(features),
             policy_digest=self.policy_digest,
             snapshot_digest=self.snapshot_digest,
+            ladder=ladder,
+            explores=explores,
         )
+
+    def _climbed(
+        self, features: JobFeatures, ranked: Sequence[Candidate]
+    ) -> tuple[str, bool, tuple[Step, ...]]:
+        """The ladder that the plan follows, whether it is walked whatever the evidence, and its steps."""
+        ladder = ladder_for(features, self.policy) if ranked else None
+        if ladder is None:
+            return "", False, ()
+        drawn, ceiling = is_drawn(features, self.policy), features.max_cost_usd_micros
+        rungs = climb(ladder, ranked, self.promises, ceiling_usd_micros=ceiling, explores=drawn)
+        if not rungs:
+            return "", False, ()
+        several = len({(step.provider, step.model) for step in rungs}) > 1
+        return ladder.ladder, drawn and several, rungs
 
     def _judged(self, asked: Ask, frame: Frame, index: int, found: list[Refusal]) -> Candidate | Estimate:
         """The candidate with every lasting refusal, or with why not now; one that can serve now as its estimate."""
@@ -111,6 +133,7 @@ def prepare(policy: RoutingPolicy, snapshot: ProviderSnapshot) -> Prepared:
         standings=found,
         policy_digest=digest(policy),
         snapshot_digest=digest_of(snapshot, found),
+        promises=promises_of(snapshot),
     )
 
 

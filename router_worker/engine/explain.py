@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from router_worker.engine.wording import count, counted, dollars, duration, listed
-from schemas.decision import Candidate, Decision, Outcome, Refusal, Step
+from schemas.decision import NOT_KEPT, Candidate, Decision, Outcome, Refusal, Step, StepRole
 
 ONE_BY_ONE = 4
 """So many candidates with the same first reason are told one by one; more are told together."""
@@ -33,6 +33,8 @@ def _lines(decision: Decision) -> Iterator[str]:
         yield from _ranking(ranked)
     if decision.plan:
         yield from _plan(decision.plan)
+    if decision.ladder:
+        yield from _rungs(decision)
     yield from _group("Could serve it, but not now:", _unavailable(decision))
     yield from _group("May not serve it:", _refused(decision))
 
@@ -66,10 +68,34 @@ def _estimate(candidate: Candidate) -> str:
 
 
 def _plan(plan: Sequence[Step]) -> Iterator[str]:
-    first, *others = (f"{step.provider}/{step.model}" for step in plan)
+    first, *others = dict.fromkeys(f"{step.provider}/{step.model}" for step in plan)
     worst = dollars(sum(step.worst_cost_usd_micros for step in plan))
     then = f", then {listed(others, most=len(others))}" if others else ", and no fallback"
     yield f"Plan: {first}{then}; {worst} at worst."
+
+
+def _rungs(decision: Decision) -> Iterator[str]:
+    """From which evidence the answer of each rung may stand."""
+    yield f"Ladder {decision.ladder!r}, with evidence of 0 to 1,000,000 on an answer:"
+    if decision.explores:
+        yield "  It is walked to its last rung whatever the evidence, so that outcomes can be labelled."
+    rungs = [step for step in decision.plan if step.role is StepRole.RUNG]
+    for number, step in enumerate(rungs, start=1):
+        again = f", sample {step.sample}" if step.sample > 1 else ""
+        yield f"  {number}. {step.provider}/{step.model}{again}: {_stands(step, rungs[number:])}"
+
+
+def _stands(step: Step, after: Sequence[Step]) -> str:
+    if not after:
+        return "the last one; a sound answer stands"
+    if step.keep_from is None:
+        return "a sound answer stands"
+    if step.keep_from < NOT_KEPT:
+        return f"an answer stands from {count(step.keep_from)} on"
+    following = (after[0].provider, after[0].model)
+    if following == (step.provider, step.model):
+        return "asked again, whatever it answers"
+    return "no answer stands; the next one is asked in any case"
 
 
 def _unavailable(decision: Decision) -> list[tuple[Candidate, tuple[Refusal, ...]]]:

@@ -1,6 +1,6 @@
 """Why a decision ended as it did: the outcome, a stable code, and one sentence for people.
 
-some can be ranked now                       ROUTED    `best` or `only`
+some can be ranked now                       ROUTED    `best`, `only`, or `ladder` where one begins there
 none, and an allowed one is only full        WAITING   `full`: it is up, room comes by itself
 none, and no allowed one is up               HELD      `paused`, `drained`, `down`, `no_worker`, or `unavailable`
 none, and all allowed ones cost too much     HELD      `budget`: it is raised, the day turns, or money is given back
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from router_worker.engine.candidates import Ask, Seat
 from router_worker.engine.wording import count, counted, dollars, listed
-from schemas.decision import Candidate, Outcome
+from schemas.decision import Candidate, Outcome, Step
 
 _NONE_UP = "No provider that may serve it is up."
 
@@ -26,8 +26,18 @@ class Why(NamedTuple):
     sentence: str
 
 
-def why(ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate], ranked: Sequence[Candidate]) -> Why:
-    """`judged` are all candidates in the order of `seats`; `ranked` those that can serve now, best first."""
+def why(
+    ask: Ask,
+    seats: Sequence[Seat],
+    judged: Sequence[Candidate],
+    ranked: Sequence[Candidate],
+    ladder: str = "",
+    rungs: Sequence[Step] = (),
+) -> Why:
+    """`judged` are all candidates in the order of `seats`; `ranked` those that can serve now, best first; `rungs` the
+    steps of the ladder that the plan follows."""
+    if rungs:
+        return _laddered(ladder, rungs)
     if ranked:
         return _routed(ranked)
     allowed = [each for each in judged if not each.refusals]
@@ -39,6 +49,15 @@ def why(ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate], ranked: Se
     if all(each.unavailable and each.unavailable.rule == "budget" for each in allowed):
         return _over_budget(ask)
     return _held(allowed)
+
+
+def _laddered(ladder: str, rungs: Sequence[Step]) -> Why:
+    names = list(dict.fromkeys(f"{step.provider}/{step.model}" for step in rungs))
+    if len(names) == 1:
+        return Why(Outcome.ROUTED, "ladder", f"{names[0]} is all that is left of ladder {ladder!r} now.")
+    then = listed(names[1:], most=len(names))
+    told = f"Ladder {ladder!r} begins with {names[0]}; {then} follow{'s' if len(names) == 2 else ''}"
+    return Why(Outcome.ROUTED, "ladder", f"{told} where the evidence on an answer is too weak.")
 
 
 def _routed(ranked: Sequence[Candidate]) -> Why:

@@ -6,6 +6,7 @@ words are left to the engine. Fractions are exact here: the engine may differ by
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from math import floor
 from typing import Any, NamedTuple
@@ -215,19 +216,101 @@ def on_scale(scale: Scale, raw: float) -> Fraction:
     return min(Fraction(1), max(Fraction(0), (worst - Fraction(raw)) / (worst - best)))
 
 
-def plan_of(order: list[str], worst: dict[str, int], policy: RoutingPolicy, ceiling: int | None) -> list[str]:
-    """`order` is the ranking. Each step: the best that fits what is left, at another provider than the step before it
-    where one fits."""
-    steps: list[str] = []
-    while len(steps) < policy.plan.max_steps:
-        spent = sum(worst[name] for name in steps)
+class Hop(NamedTuple):
+    """A step of the plan, as the docs describe one."""
+
+    name: str
+    rung: bool
+    keep_from: int | None
+    sample: int
+
+
+NOTHING = 1_000_001
+
+
+def plan_of(
+    order: list[str],
+    worst: dict[str, int],
+    policy: RoutingPolicy,
+    job: JobFeatures,
+    snapshot: ProviderSnapshot,
+) -> tuple[str, bool, list[Hop]]:
+    """`order` is the ranking. The ladder that applies, whether it is explored, and the steps: its rungs, or the best;
+    then each time the best that fits what is left, of the classes that may take the place, at another provider than the
+    step before where one fits. At most `max_steps - 1` follow."""
+    if not order:
+        return "", False, []
+    name, explored, hops = rungs_of(order, worst, policy, job, snapshot)
+    if not hops:
+        hops = [Hop(order[0], False, None, 1)]
+    stands_in_for = hops[-1].name
+    ceiling = job.max_cost_usd_micros
+    for _ in range(policy.plan.max_steps - 1):
+        spent = sum(worst[hop.name] for hop in hops)
+        there = {hop.name for hop in hops}
         fitting = [
-            name
-            for name in order
-            if name not in steps and (ceiling is None or spent + worst[name] <= ceiling)
+            each
+            for each in order
+            if each not in there and (ceiling is None or spent + worst[each] <= ceiling)
         ]
+        fitting = of_kind(stands_in_for, fitting, policy)
         if not fitting:
             break
-        elsewhere = [name for name in fitting if not steps or name.split("/")[0] != steps[-1].split("/")[0]]
-        steps.append((elsewhere or fitting)[0])
-    return steps
+        elsewhere = [each for each in fitting if each.split("/")[0] != hops[-1].name.split("/")[0]]
+        hops.append(Hop((elsewhere or fitting)[0], False, None, 1))
+    return name, explored, hops
+
+
+def rungs_of(
+    order: list[str],
+    worst: dict[str, int],
+    policy: RoutingPolicy,
+    job: JobFeatures,
+    snapshot: ProviderSnapshot,
+) -> tuple[str, bool, list[Hop]]:
+    applying = [ladder for ladder in policy.ladders if says(ladder.when, job) is True]
+    if not applying:
+        return "", False, []
+    ladder = applying[0]
+    bounds = [each for each in (ladder.max_cost_usd_micros, job.max_cost_usd_micros) if each is not None]
+    taken: list[Any] = []
+    for rung in ladder.rungs:
+        spent = sum(worst[other.model] * other.samples for other in taken)
+        if rung.model not in order or rung.model in [other.model for other in taken]:
+            continue
+        if all(spent + worst[rung.model] * rung.samples <= bound for bound in bounds):
+            taken.append(rung)
+    explored = len(taken) > 1 and job.draw < policy.exploration * 1_000_000
+    hops = []
+    for rung in taken:
+        keeps: int | None = None
+        if rung is not taken[-1]:
+            if explored:
+                keeps = NOTHING
+            elif rung.promise is not None:
+                found = [p for p in snapshot.promises if (p.ladder, p.model) == (ladder.ladder, rung.model)]
+                keeps = found[0].keep_from if found and found[0].keep_from is not None else NOTHING
+            elif rung.keep_from is not None:
+                keeps = round(rung.keep_from * 1_000_000)
+        last = rung.samples
+        hops += [Hop(rung.model, True, keeps if n == last else NOTHING, n) for n in range(1, last + 1)]
+    return (ladder.ladder if hops else ""), explored, hops
+
+
+def of_kind(name: str, fitting: list[str], policy: RoutingPolicy) -> list[str]:
+    """Those of the first class, of its own and those that follow it, that has any; all where it is in none."""
+    own = [kind for kind in policy.fallbacks if any(matches(pattern, name) for pattern in kind.models)]
+    if not own:
+        return fitting
+    for wanted in (own[0].fallback, *own[0].then):
+        kind = next(each for each in policy.fallbacks if each.fallback == wanted)
+        found = [each for each in fitting if any(matches(pattern, each) for pattern in kind.models)]
+        if found:
+            return found
+    return []
+
+
+def matches(pattern: str, name: str) -> bool:
+    return fnmatchcase(name.split("/", maxsplit=1)[0], pattern.split("/", maxsplit=1)[0]) and fnmatchcase(
+        name.split("/")[1], pattern.split("/")[1]
+    )

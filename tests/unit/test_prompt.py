@@ -88,3 +88,12 @@ def test_a_document_cannot_close_itself(document: str) -> None:
 
     assert user.startswith("<document>\n")
     assert user[user.index("<document>\n") + 11 : user.rindex("\n</document>")] == document
+
+
+def test_further_samples_are_asked_warmly_where_the_model_takes_a_temperature() -> None:
+    cool, warm = (build_call(REVIEW, "text", MODEL, sample=n).temperature for n in (1, 2))
+    plain = MODEL.model_copy(update={"send_temperature": False})
+
+    assert cool == 0.0
+    assert warm is not None and warm > 0
+    assert build_call(REVIEW, "text", plain, sample=2).temperature is None

@@ -138,14 +138,22 @@ select j.id::text as job_id, j.custom_id, j.name, j.state, j.reason_code, j.reas
        j.cost_usd_micros, j.document_digest, j.review_digest, j.created_at, j.updated_at,
        r.provider, r.model, r.model_version, r.model_reported, r.simulated, r.output, r.checks, r.standing,
        r.mean_logprob, a.input_tokens, a.output_tokens, a.latency_ms, d.policy_digest, d.catalog_digest,
-       d.snapshot_digest, d.digest as decision_digest, d.body as decision, p.name as policy_name
+       d.snapshot_digest, d.digest as decision_digest, d.body as decision, p.name as policy_name, k.rungs
 from jobs j
 left join results r on r.job_id = j.id
-left join attempts a on a.job_id = r.job_id and a.lease_token = r.lease_token and a.number = r.attempt
+left join attempts a on a.job_id = r.job_id and a.number = r.attempt and not a.fenced
 left join lateral (
     select * from decisions where job_id = j.id order by number desc limit 1
 ) d on true
 left join artifacts p on p.tenant_id = j.tenant_id and p.digest = d.policy_digest
+left join lateral (
+    select jsonb_agg(jsonb_build_object('provider', w.provider, 'model', w.model, 'sample', w.sample,
+        'evidence', w.score, 'keep_from', w.keep_from, 'cost_usd_micros', c.cost_usd_micros)
+        order by w.attempt) as rungs
+    from rung_answers w
+    left join attempts c on c.job_id = w.job_id and c.number = w.attempt and not c.fenced
+    where w.job_id = j.id
+) k on j.attempts > 0
 where j.tenant_id = %(tenant)s and j.batch_id = %(batch)s
 order by j.id
 """

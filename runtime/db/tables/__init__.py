@@ -8,6 +8,7 @@ from runtime.db.tables.batches import BatchRow, RejectionRow
 from runtime.db.tables.budgets import BudgetRow
 from runtime.db.tables.capacity import ProviderRow, RouteClassRow, SlotRow, WorkerRow
 from runtime.db.tables.jobs import JobRow
+from runtime.db.tables.ladders import LadderLabelRow, RungAnswerRow
 from runtime.db.tables.named import ArtifactRow, DocumentRow, TenantRow
 from runtime.db.tables.record import AttemptRow, AuditEventRow, DecisionRow, ResultRow
 
@@ -22,10 +23,12 @@ __all__ = [
     "DecisionRow",
     "DocumentRow",
     "JobRow",
+    "LadderLabelRow",
     "ProviderRow",
     "RejectionRow",
     "ResultRow",
     "RouteClassRow",
+    "RungAnswerRow",
     "SlotRow",
     "TenantRow",
     "WorkerRow",
