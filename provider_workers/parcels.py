@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from runtime import failpoints
 from runtime.breaker import Breaker, probing
 from runtime.db.session import Connection, Database, repeated
 from runtime.db.stores import breakers, budgets, capacity, documents, jobs
@@ -65,9 +66,13 @@ class Parcels:
         """
         while True:
             try:
-                return await repeated(lambda: self._take(job_ms))  # type: ignore[no-any-return]
+                parcel: Parcel | None = await repeated(lambda: self._take(job_ms))
             except _Unopened as unopened:
                 await repeated(partial(self._open, unopened.keys))
+                continue
+            if parcel is not None:
+                failpoints.reach("parcel.taken")
+            return parcel
 
     async def _open(self, keys: tuple[budgets.Key, ...]) -> None:
         async with self._database.transaction() as connection:
@@ -167,6 +172,7 @@ class Parcels:
         texts = await documents.texts(
             connection, self._settings.tenant, [job.document_digest for job in serving]
         )
+        failpoints.reach("parcel.commit")
         return Parcel(slot_id, serving, texts, more=max(0, gate.backlog - len(serving)), breaker=breaker)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from runtime import failpoints
 from runtime.breaker import BreakerState
 from runtime.db.session import Connection, Database, Row, clock, fetch, repeated
 from runtime.db.stores import batches, breakers, capacity, jobs, switches, upkeep, views, waiting
@@ -143,6 +144,8 @@ class Keeper:
                 for job in stuck
             ]
             moved = await jobs.move(connection, moves)
+            failpoints.reach("keeper.commit")
+        failpoints.reach("keeper.committed")
         for move in moves:
             self.metrics.moves.labels(move.after.state.value).inc()
         return len(moved)
