@@ -160,6 +160,10 @@ def _deadlock() -> None:
     raise errors.DeadlockDetected("a failpoint: deadlock detected")
 
 
+def _full() -> None:
+    raise errors.DiskFull("a failpoint: could not extend file: No space left on device")
+
+
 def _only_look() -> None:
     pass
 
@@ -170,5 +174,6 @@ DEEDS: Mapping[str, Callable[[], None]] = {
     "lose": _lose,
     "conflict": _conflict,
     "deadlock": _deadlock,
+    "full": _full,
     "look": _only_look,
 }

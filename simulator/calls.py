@@ -173,6 +173,10 @@ class Simulator:
             case "GET", "_calls", known if known in self.providers:
                 seen = self.providers[known].stats
                 return _json({"calls": seen.journal, "unjournaled": seen.unjournaled})
+            case "POST", "_calls", "reset":
+                for provider in self.providers.values():
+                    provider.stats.forget_calls()
+                return _json({"reset": list(self.providers)})
             case "POST", "_stats", "reset":
                 for provider in self.providers.values():
                     provider.reset()

@@ -70,6 +70,11 @@ class Stats:
             return
         self.journal[key] = self.journal.get(key, 0) + 1
 
+    def forget_calls(self) -> None:
+        """Begins the journal anew."""
+        self.journal.clear()
+        self.unjournaled = 0
+
     def begin(self) -> int:
         """One more call in flight; gives its number, from 1."""
         self.calls += 1

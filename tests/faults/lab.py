@@ -57,6 +57,8 @@ class StandsStill(AssertionError):
 class Role:
     name: str
     argv: tuple[str, ...]
+    program: str = "classyard"
+    """Or `celery`, for what the yard is compared with."""
     process: psutil.Process | None = None
     due_s: float = 0.0
     starts: int = 0
@@ -83,7 +85,7 @@ class Lab:
     """Made by `laboratory`."""
 
     home: Home
-    pretend: Pretend
+    pretend: JournaledPretend
     proxies: ProxyThread
     nursery: subprocess.Popen[str]
     postgres: Any
@@ -96,6 +98,8 @@ class Lab:
     database: str = ""
     promised: list[str] = field(default_factory=list)
     """Ids of the jobs that were accepted: what the submitter was told, and not what a table says."""
+    leaving: list[Role] = field(default_factory=list)
+    """Roles that were asked to stop, and are not started again."""
     _number: int = 0
 
     # -- addresses
@@ -148,6 +152,7 @@ class Lab:
             own.write_text(yaml.safe_dump({"policy": "faults", "version": 1, **policy}, sort_keys=False))
             self.settings["CLASSYARD_POLICY"] = str(own)
         self.pretend.reset()
+        self.pretend.forget_calls()
 
     def calm(self) -> None:
         for link in (self.broker_link, self.database_link, self.provider_link):
@@ -156,9 +161,10 @@ class Lab:
     def provider(self, name: str, **changes: Any) -> dict[str, Any]:
         return provider(name, f"http://127.0.0.1:{self.provider_link.port}", **changes)
 
-    def start(self, name: str, *argv: str) -> Role:
-        """`classyard run …` under a name of the laboratory's own."""
-        role = self.roles[name] = Role(name, ("run", *argv))
+    def start(self, name: str, *argv: str, program: str = "") -> Role:
+        """`classyard run …` under a name of the laboratory's own, or another program."""
+        role = Role(name, argv, program) if program else Role(name, ("run", *argv))
+        self.roles[name] = role
         self._launch(role)
         return role
 
@@ -194,11 +200,13 @@ class Lab:
 
     def stop_roles(self) -> None:
         """Ends them hard; a scenario that wants grace asks for it itself."""
-        for role in self.roles.values():
+        ending = [*self.roles.values(), *self.leaving]
+        for role in ending:
             self.signal(role, signal.SIGKILL)
-        for role in self.roles.values():
+        for role in ending:
             until(lambda role=role: not role.is_alive, f"the end of {role.name}")  # type: ignore[misc]
         self.roles.clear()
+        self.leaving.clear()
 
     def signal(self, role: Role, number: signal.Signals) -> bool:
         """To a process that this laboratory started, and to no other; whether it was there."""
@@ -271,15 +279,17 @@ class Lab:
     def wait(
         self, meanwhile: Callable[[], None] = lambda: None, *, stall_s: float = STALL_S
     ) -> dict[str, int]:
-        """Until every promised job is final; looks after the roles meanwhile. Raises `StandsStill`."""
+        """Until every job is final, and at least as many as were promised (a submission whose acknowledgement was lost
+        is there all the same); looks after the roles meanwhile. Raises `StandsStill`."""
         best, since = -1, time.monotonic()
         while True:
             self.tick()
             meanwhile()
             with contextlib.suppress(psycopg.OperationalError):
-                done = self.finished()
-                if done >= len(self.promised):
-                    return self.states()
+                states = self.states()
+                done = sum(count for state, count in states.items() if state in FINAL)
+                if done == sum(states.values()) and done >= len(self.promised):
+                    return states
                 if done > best:
                     best, since = done, time.monotonic()
             if time.monotonic() - since > stall_s:
@@ -336,9 +346,8 @@ class Lab:
         }
         log = str(self.home.logs / f"role-{role.name}.log")
         assert self.nursery.stdin is not None and self.nursery.stdout is not None
-        self.nursery.stdin.write(
-            json.dumps({"argv": role.argv, "environment": environment, "log": log}) + "\n"
-        )
+        asked = {"program": role.program, "argv": role.argv, "environment": environment, "log": log}
+        self.nursery.stdin.write(json.dumps(asked) + "\n")
         self.nursery.stdin.flush()
         pid = json.loads(self.nursery.stdout.readline())["pid"]
         try:
@@ -357,6 +366,11 @@ class JournaledPretend(Pretend):
         found = self._get(f"/_calls/{name}")
         assert not found["unjournaled"], "more keys than the journal holds"
         return dict(found["calls"])
+
+    def forget_calls(self) -> None:
+        import urllib.request
+
+        urllib.request.urlopen(f"{self.url}/_calls/reset", data=b"", timeout=10).close()
 
     def _get(self, path: str) -> dict[str, Any]:
         import urllib.request

@@ -54,9 +54,11 @@ def _become(asked: dict[str, Any]) -> None:
             os.dup2(source, number)
         os.environ.clear()
         os.environ.update(asked["environment"])
-        sys.argv = ["classyard", *asked["argv"]]
-        from classyard.cli import main as command
-
+        sys.argv = [asked["program"], *asked["argv"]]
+        if asked["program"] == "celery":
+            from celery.__main__ import main as command
+        else:
+            from classyard.cli import main as command
         command()
         code = 0
     except SystemExit as ended:
