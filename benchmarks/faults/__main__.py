@@ -67,23 +67,35 @@ def names_of(scale: Scale) -> list[str]:
 
 def run(scale: Scale, seed: int, names: list[str]) -> dict[str, Any]:
     """The figures of these scenarios, one after another in one laboratory."""
-    began, rows, compared = time.monotonic(), {}, {}
+    began = time.monotonic()
+    rows: dict[str, dict[str, Any]] = {}
+    compared: dict[str, dict[str, Any]] = {}
+    failed: list[str] = []
     with laboratory(seed=seed, steady="instant", ill="instant", strict="instant") as lab:
         for name in names:
             started = time.monotonic()
             if name == "controls":
-                compared = controls(lab, scale, seed)
+                compared, failed = _controls(lab, scale, seed)
             else:
                 rows[name] = _one(name, lab, scale, seed)
             _say(f"{name}: {time.monotonic() - started:.0f} s {_short(rows.get(name, compared))}")
-    return _summed(rows, compared, scale, seed, time.monotonic() - began)
+    found = _summed(rows, compared, scale, seed, time.monotonic() - began)
+    found["broken"] += failed
+    return found
+
+
+def _controls(lab: Lab, scale: Scale, seed: int) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    try:
+        return controls(lab, scale, seed), []
+    except Exception as error:
+        return {}, [f"the controls did not end: {type(error).__name__}: {error}"[:300]]
 
 
 def _one(name: str, lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
     """A scenario that does not end is a result as well, and does not keep the others from being run."""
     try:
         return SCENARIOS[name](lab, scale, seed)
-    except (AssertionError, OSError) as error:
+    except Exception as error:
         sentence = f"{type(error).__name__}: {error}"[:300]
         figures = _of_what_is_there(lab)
         return {**figures, "error": sentence, "broken": [f"{name} did not end: {sentence}"], "vacuous": []}

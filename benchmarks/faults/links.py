@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -189,33 +191,50 @@ def database(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
     lab.start_yard("steady")
     lab.await_ready()
     nemesis = Nemesis(lab, seed, planned=max(1, int(scale.database_s // scale.database_every_s[1])))
-    end, next_s, refused = time.monotonic() + scale.database_s, time.monotonic() + 1.0, 0
-    while time.monotonic() < end or not nemesis.is_done:
-        lab.tick()
-        if time.monotonic() >= next_s:
-            hard = len(nemesis.blows) % 2 == 1
+    end = time.monotonic() + scale.database_s
+    with _submitting(lab) as refused:
+        while time.monotonic() < end or not nemesis.is_done:
+            rest_until = time.monotonic() + dice.uniform(*scale.database_every_s)
+            while time.monotonic() < min(rest_until, end):
+                lab.tick()
+                time.sleep(0.1)
+            hard = len(nemesis.blows) % 2 == 0
             nemesis.strike("restart", "postgres", lambda hard=hard: lab.restart_database(hard=hard))  # type: ignore[misc]
-            next_s = time.monotonic() + dice.uniform(*scale.database_every_s)
-        refused += not _accepted(lab, 20)
-        time.sleep(0.3)
     lab.wait()
     rows = lab.one("select count(*) from jobs where id = any(%s::uuid[])", lab.promised)
-    return outcome(
+    found = outcome(
         lab,
         planned=nemesis.planned,
         fired=len(nemesis.blows),
-        submissions_refused=refused,
+        submissions_refused=len(refused),
         rows_not_acknowledged=lab.one("select count(*) from jobs") - rows,
         broken=[] if rows == len(lab.promised) else ["a submission was acknowledged without its rows"],
     )
+    if not refused and nemesis.planned >= 5:
+        found["vacuous"].append("no submission was under way when the database went")
+    return found
 
 
-def _accepted(lab: Lab, count: int) -> bool:
+@contextlib.contextmanager
+def _submitting(lab: Lab) -> Iterator[list[str]]:
+    """Submissions without a pause, beside everything else; gives what those were told that were refused."""
+    stopping, refused = threading.Event(), []
+
+    def submit() -> None:
+        while not stopping.is_set():
+            try:
+                lab.accept(5, first=len(lab.promised) + 1)
+            except (ClassyardError, psycopg.OperationalError) as error:
+                refused.append(type(error).__name__)
+            stopping.wait(0.05)
+
+    thread = threading.Thread(target=submit, name="submissions")
+    thread.start()
     try:
-        lab.accept(count, first=len(lab.promised) + 1)
-    except (ClassyardError, psycopg.OperationalError):
-        return False
-    return True
+        yield refused
+    finally:
+        stopping.set()
+        thread.join()
 
 
 def backends(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,8 +37,9 @@ from runtime.db.session import Database
 from runtime.ids import new_id
 from schemas.submission import Requirements
 from tests.faults.history import JobHistory, Verdict, check, read
+from tests.faults.pretend import JournaledPretend, end, process, simulator
 from tests.faults.proxy import CALM, Proxy, ProxyThread, Weather
-from tests.flows.yards import FINAL, ROOT, Pretend, provider, until
+from tests.flows.yards import FINAL, provider, until
 from tests.yard import REVIEW, TENANT, sources
 
 TEMPLATE = "template_faults"
@@ -356,30 +356,6 @@ class Lab:
             role.process, role.due_s = None, time.monotonic() + AGAIN_S
 
 
-class JournaledPretend(Pretend):
-    """Pretend providers that count their calls by key."""
-
-    def providers(self) -> list[str]:
-        return list(self._get("/_stats")["providers"])
-
-    def calls(self, name: str) -> dict[str, int]:
-        found = self._get(f"/_calls/{name}")
-        assert not found["unjournaled"], "more keys than the journal holds"
-        return dict(found["calls"])
-
-    def forget_calls(self) -> None:
-        import urllib.request
-
-        urllib.request.urlopen(f"{self.url}/_calls/reset", data=b"", timeout=10).close()
-
-    def _get(self, path: str) -> dict[str, Any]:
-        import urllib.request
-
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as reply:
-            body: dict[str, Any] = json.loads(reply.read())
-        return body
-
-
 @contextlib.contextmanager
 def laboratory(*, seed: int = 7, **profiles: str) -> Iterator[Lab]:
     """Servers, proxies, pretend providers by name and profile, and a nursery; all of it ends with the block."""
@@ -393,11 +369,11 @@ def laboratory(*, seed: int = 7, **profiles: str) -> Iterator[Lab]:
         dice = random.Random(seed).random
         sockets = (Path(_socket_folder(postgres.url)) / ".s.PGSQL.5432", home.sockets() / "valkey.sock")
         database_link, broker_link = (proxies.add(socket, dice) for socket in sockets)
-        simulator, said = _simulator(profiles, seed)
-        stack.callback(_end, simulator)
+        pretending, said = simulator(profiles, seed)
+        stack.callback(end, pretending)
         provider_link = proxies.add((said["host"], said["port"]), dice)
-        nursery, _ = _process("tests.faults.nursery")
-        stack.callback(_end, nursery)
+        nursery, _ = process("tests.faults.nursery")
+        stack.callback(end, nursery)
         lab = Lab(
             home,
             JournaledPretend(f"http://{said['host']}:{said['port']}"),
@@ -422,34 +398,6 @@ def _socket_folder(url: str) -> str:
     from urllib.parse import parse_qs, urlsplit
 
     return parse_qs(urlsplit(url).query)["host"][0]
-
-
-def _simulator(profiles: Mapping[str, str], seed: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    words = [word for name, profile in profiles.items() for word in ("--provider", f"{name}={profile}")]
-    return _process("simulator", *words, "--port", "0", "--journal", "--seed", str(seed))
-
-
-def _process(module: str, *words: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    """A Python module that says one line of JSON when it is ready."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, f"{module} did not start"
-    return process, json.loads(line)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            pipe.close()
 
 
 __all__ = ["CALM", "Lab", "Role", "StandsStill", "Weather", "laboratory"]
