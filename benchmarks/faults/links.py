@@ -22,8 +22,9 @@ from runtime.db.session import Database
 from runtime.failpoints import ARMED_BY, TOLD_TO
 from schemas.errors import ClassyardError
 from schemas.submission import Requirements
-from tests.faults.lab import CALM, Lab, Weather
+from tests.faults.lab import Lab
 from tests.faults.nemesis import Nemesis
+from tests.faults.proxy import CALM, Weather
 from tests.flows.yards import until
 from tests.yard import REVIEW, TENANT, sources
 

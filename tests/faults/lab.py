@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import psycopg
@@ -38,7 +39,7 @@ from runtime.ids import new_id
 from schemas.submission import Requirements
 from tests.faults.history import JobHistory, Verdict, check, read
 from tests.faults.pretend import JournaledPretend, end, process, simulator
-from tests.faults.proxy import CALM, Proxy, ProxyThread, Weather
+from tests.faults.proxy import CALM, Proxy, ProxyThread
 from tests.flows.yards import FINAL, provider, until
 from tests.yard import REVIEW, TENANT, sources
 
@@ -395,9 +396,4 @@ def laboratory(*, seed: int = 7, **profiles: str) -> Iterator[Lab]:
 
 
 def _socket_folder(url: str) -> str:
-    from urllib.parse import parse_qs, urlsplit
-
     return parse_qs(urlsplit(url).query)["host"][0]
-
-
-__all__ = ["CALM", "Lab", "Role", "StandsStill", "Weather", "laboratory"]
