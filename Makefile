@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
-.PHONY: help setup demo test check up down format lock clean
+.PHONY: help setup demo test faults check up down format lock clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -31,6 +31,10 @@ down: setup ## stop it
 
 test: setup ## all tests, on a real Valkey and a real PostgreSQL that the suite starts itself
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+FAULTS ?= usual
+faults: setup ## break a yard in every known way, count what was lost (FAULTS=quick: two minutes, usual: ten, full: hours)
+	@$(BIN)/python -m benchmarks.faults $(if $(filter usual,$(FAULTS)),,--$(FAULTS)) --write
 
 check: setup ## floors, style, types, lock file, compose file
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from classyard.context import Context
 from classyard.embedded.processes import PARENT_FD, watch_parent
 from provider_workers.service import ProviderService
 from router_worker.service import RouterService
-from runtime import logs
+from runtime import failpoints, logs
 from runtime.db import migrate
 from runtime.db.session import Database
 from runtime.doorbells import RedisDoorbells
@@ -80,6 +80,8 @@ def _prepared(context: Context) -> Context:
     if (ear := os.environ.pop(PARENT_FD, None)) is not None:
         watch_parent(int(ear))
     ready = context.connected()
+    if failpoints.ARMED_BY in ready.environ:
+        failpoints.arm(ready.environ, all_simulated=all(one.simulated for one in ready.catalog().providers))
     _require_schema(ready.settings.database_url)
     require_healthy(ready.settings)
     return ready

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from runtime import failpoints
 from runtime.breaker import Breaker, probing
 from runtime.db.session import Connection, Database, repeated
 from runtime.db.stores import breakers, budgets, capacity, documents, jobs, rungs
@@ -68,9 +69,13 @@ class Parcels:
         """
         while True:
             try:
-                return await repeated(lambda: self._take(job_ms))  # type: ignore[no-any-return]
+                parcel: Parcel | None = await repeated(lambda: self._take(job_ms))
             except _Unopened as unopened:
                 await repeated(partial(self._open, unopened.keys))
+                continue
+            if parcel is not None:
+                failpoints.reach("parcel.taken")
+            return parcel
 
     async def _open(self, keys: tuple[budgets.Key, ...]) -> None:
         async with self._database.transaction() as connection:
@@ -173,6 +178,7 @@ class Parcels:
         earlier = await rungs.load(
             connection, self._settings.tenant, [job.id for job in serving if job.attempts]
         )
+        failpoints.reach("parcel.commit")
         more = max(0, gate.backlog - len(serving))
         return Parcel(slot_id, serving, texts, earlier, more=more, breaker=breaker)
 

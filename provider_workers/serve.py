@@ -21,6 +21,7 @@ from provider_workers.moves import Ending, Next, Weighed, next_move
 from provider_workers.prompt import build_call
 from provider_workers.rungs import evidence_on, labels_of, standing_one, told, weigh
 from provider_workers.writer import Finished
+from runtime import failpoints
 from runtime.clock import Clock, Ticks
 from runtime.metrics import Metrics
 from schemas.attempt import Attempt, Fault, FaultKind
@@ -128,8 +129,10 @@ class Server:
         """What the provider said, the tokens that it counts, and what is left of its limits; a reply that is no
         answer is charged as well."""
         with self.metrics.in_flight.labels(self.provider.name).track_inprogress():
+            failpoints.reach("call.send")
             sent = self.caller.send(request, idempotency_key=f"{job.id}-{job.attempts}")
             reply = await hold.during(sent) or TAKEN_BACK
+            failpoints.reach("call.replied")
         if isinstance(reply, Fault):
             return reply, Usage(0, 0), None
         adapter = adapter_for(self.provider.adapter)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from runtime import failpoints
 from runtime.db.session import Connection, Database, clock, fetch, repeated
 from runtime.db.stores import capacity, jobs, labels, record, rungs
 from runtime.logs import logger
@@ -137,6 +138,8 @@ class Writer:
             unclear.extend(moves)
             applied = await jobs.move(connection, moves)
             await self._keep(connection, group, applied)
+            failpoints.reach("writer.commit")
+        failpoints.reach("writer.committed")
         self._count(moves, applied)
         return applied
 

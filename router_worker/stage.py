@@ -19,6 +19,7 @@ from router_worker.observe import snapshot_of
 from router_worker.promises import FRESH_S, promises
 from router_worker.purses import purse_over, reopened
 from router_worker.spending import Purse, held_behind, told
+from runtime import failpoints
 from runtime.clock import Ticks, ticks
 from runtime.db.session import Connection, Database, Row, clock, repeated
 from runtime.db.stores import artifacts, budgets, capacity, documents, jobs, record, waiting
@@ -179,6 +180,7 @@ class Stage:
                     connection, tenant, shut, self._tried, attempts=self._attempts, most=self.settings.chunk
                 )
             rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
+            failpoints.reach("router.claimed")
             if not rows:
                 return 0, None
             assert self._prepared is not None
@@ -192,6 +194,8 @@ class Stage:
             for before, job in zip(stored, found, strict=True):
                 self._decide(before, job, chunk)
             await self._write(connection, chunk, known)
+            failpoints.reach("router.commit")
+        failpoints.reach("router.committed")
         self._snapshot_stored = self._snapshot_stored or bool(chunk.decisions)
         return len(rows), chunk
 

@@ -15,6 +15,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from runtime import failpoints
 from runtime.ids import NewId, new_id
 from runtime.logs import logger
 from runtime.metrics import Metrics
@@ -62,7 +63,9 @@ class RedisDoorbells:
         missing = max(0, want - there)
         if missing:
             bells = [message(queue, self._ids()) for _ in range(missing)]
+            failpoints.reach("bell.ring")
             await self._redis.lpush(KEY_PREFIX + queue, *bells)
+            failpoints.reach("bell.rung")
         return missing
 
 

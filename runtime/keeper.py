@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from runtime import failpoints
 from runtime.breaker import BreakerState
 from runtime.db.session import Connection, Database, Row, clock, fetch, repeated
 from runtime.db.stores import (
@@ -164,6 +165,8 @@ class Keeper:
             moved = await jobs.move(connection, moves)
             results = [(one.job, one.result) for name, one in saved.items() if name in moved]
             await record.keep_results(connection, results)
+            failpoints.reach("keeper.commit")
+        failpoints.reach("keeper.committed")
         for move in moves:
             self.metrics.moves.labels(move.after.state.value).inc()
         return len(moved)

@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--key", default=None, help="the API key that calls must show; any without it")
     parser.add_argument("--key-file", type=Path, help="a file with that key, which no process list shows")
+    parser.add_argument(
+        "--journal", action="store_true", help="count calls by idempotency key, for /_calls/NAME"
+    )
     parser.add_argument("--ready-file", default="", metavar="FILE")
     parser.add_argument("--parent-fd", type=int, default=None, metavar="N", help="stop when this pipe ends")
     parser.add_argument("--documents", type=int, default=None, metavar="N", help="write synthetic documents")
@@ -73,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    simulator = Simulator(read_providers(_providers(options.provider)), seed=options.seed, key=_key(options))
+    simulator = Simulator(
+        read_providers(_providers(options.provider)),
+        seed=options.seed,
+        key=_key(options),
+        journal=options.journal,
+    )
     stop = asyncio.Event()
     _stop_on_signals(stop)
     if options.parent_fd is not None:

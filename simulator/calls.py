@@ -25,6 +25,8 @@ from simulator.stats import Stats
 from simulator.wires import ANTHROPIC, OPENAI, WIRES, Wire
 
 LARGEST_BODY_BYTES = 64 * 1024 * 1024
+LONGEST_KEY = 100
+"""Characters of an idempotency key that the journal keeps."""
 # What a schema of a shape that no schema has may lead to; real providers answer 400 too.
 _ODD_SHAPES = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _MARKS = {"x-simulated": "true", "content-type": "application/json"}
@@ -59,12 +61,19 @@ class _Made(NamedTuple):
 class Simulator:
     """The handler of every request. `handle` never raises but for a caller that is gone."""
 
-    def __init__(self, providers: Mapping[str, Profile], *, seed: int = 7, key: str | None = None) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Profile],
+        *,
+        seed: int = 7,
+        key: str | None = None,
+        journal: bool = False,
+    ) -> None:
         self.providers = {name: Provider(name, profile) for name, profile in providers.items()}
         self.seed = seed
         self.stopping = asyncio.Event()
         """Once set, hanging calls are dropped."""
-        self._key = key
+        self._key, self._journal = key, journal
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         name, _, rest = request.raw_path.partition("?")[0][1:].partition("/")
@@ -98,6 +107,8 @@ class Simulator:
         call_id = f"sim{digest[:6].hex()}{number}"
         if not self._is_known(wire.key_of(request.headers)):
             return _turned_away(wire, 401, "Incorrect API key provided.", call_id)
+        if self._journal and (named := request.headers.get("Idempotency-Key")):
+            provider.stats.note(named[:LONGEST_KEY])
         repeat = _remember(provider.stats, digest, request.headers.get("Idempotency-Key"))
         try:
             facts = wire.read(
@@ -159,6 +170,13 @@ class Simulator:
         match request.method, name, rest:
             case "GET", "_stats", "":
                 return _json({"providers": {p.name: p.stats.as_json() for p in self.providers.values()}})
+            case "GET", "_calls", known if known in self.providers:
+                seen = self.providers[known].stats
+                return _json({"calls": seen.journal, "unjournaled": seen.unjournaled})
+            case "POST", "_calls", "reset":
+                for provider in self.providers.values():
+                    provider.stats.forget_calls()
+                return _json({"reset": list(self.providers)})
             case "POST", "_stats", "reset":
                 for provider in self.providers.values():
                     provider.reset()

@@ -42,6 +42,9 @@ class Stats:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.journal: dict[str, int] = {}
+        self.unjournaled = 0
+        """Calls under further keys, once `REMEMBERED` keys are known."""
         self.reset()
 
     def reset(self) -> None:
@@ -59,6 +62,18 @@ class Stats:
         self.applied_bodies = Seen()
         self.first_call_unix_s: float | None = None
         self.last_call_unix_s: float | None = None
+
+    def note(self, key: str) -> None:
+        """Counts the call by the idempotency key that it came with, for `GET /_calls/NAME`."""
+        if key not in self.journal and len(self.journal) >= REMEMBERED:
+            self.unjournaled += 1
+            return
+        self.journal[key] = self.journal.get(key, 0) + 1
+
+    def forget_calls(self) -> None:
+        """Begins the journal anew."""
+        self.journal.clear()
+        self.unjournaled = 0
 
     def begin(self) -> int:
         """One more call in flight; gives its number, from 1."""

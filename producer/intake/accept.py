@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from runtime import failpoints
 from runtime.db.session import Connection, Database
 from runtime.db.stores import artifacts, batches, documents
 from runtime.ids import NewId, new_id
@@ -123,6 +124,8 @@ async def accept(
             content_digest=tally.content_digest,
             max_cost_usd_micros=requirements.max_cost_usd_micros,
         )
+        failpoints.reach("intake.commit")
+    failpoints.reach("intake.committed")
     return Accepted(batch_id, tally.accepted, tally.rejected, tuple(tally.shown))
 
 

@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from runtime import failpoints
 from schemas.errors import ClassyardError, ConfigurationError, NoSpaceLeft, ServiceUnreachable
 
 Row = dict[str, Any]
@@ -120,8 +121,11 @@ class Database:
         Raises `ServiceUnreachable` and `NoSpaceLeft` in the place of the driver's errors for these two.
         """
         try:
-            async with self._pool.connection() as connection, connection.transaction():
-                yield connection
+            async with self._pool.connection() as connection:
+                async with connection.transaction():
+                    yield connection
+                    failpoints.reach("sql.commit")
+                failpoints.reach("sql.committed")
         except ClassyardError:
             raise
         except (PoolTimeout, psycopg.OperationalError) as error:
