@@ -256,9 +256,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         )
     yield ""
     yield (
-        "Anchor (another market): greedy by deadline 1.057; reach ≤ 1.03 offline, ≤ 1.10 online. Where quality is missed the bound is "
-        f"that of the quality reached. {found['policy_violations']:,} violations in {found['decisions']:,} decisions "
-        "of the engine, by plain rules (anchor: 0 in 1,000,000)."
+        "Anchor (another market): greedy by deadline 1.057; reach ≤ 1.03 offline, ≤ 1.10 online. Where quality is "
+        "missed the bound is that of the quality reached. "
+        f"{found['policy_violations']:,} violations in {found['decisions']:,} "
+        "decisions of the engine, by plain rules (anchor: 0 in 1,000,000)."
     )
 
 
