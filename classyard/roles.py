@@ -64,7 +64,7 @@ async def _keep(context: Context) -> int:
     database = Database(settings.database_url, connections=3)
     await database.open()
     bells = RedisDoorbells(make_redis(settings.redis_url), metrics)
-    keeper = Keeper(settings, database, bells, metrics)
+    keeper = Keeper(settings, database, bells, metrics, bind_late_s=context.policy().bind_late.seconds)
     keeper.metrics_address = serve(metrics, settings.metrics_host, settings.metrics_port)
     try:
         await keeper.keep(stopping)

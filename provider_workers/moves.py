@@ -269,6 +269,7 @@ def _decided_anew(job: Job, fault: Fault, why: str) -> Job:
         step=0,
         step_attempts=0,
         not_before=None,
+        work_ms=0,
         reason_code=fault.kind.value,
         reason=f"{why} Last: {fault.sentence}",
     )

@@ -1,12 +1,26 @@
-"""What a worker has seen of its provider lately, for its heartbeat: how long jobs take, and outages in a row."""
+"""What a worker has seen of its provider lately: how long jobs take, outages in a row, and what it has yet to tell.
+
+What it tells is folded into the provider's row, together with what other workers saw; see `governance.drift.seen`.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from statistics import median
 
+from governance.drift.seen import Observation
+from schemas.attempt import Fault, FaultKind
+
 KEPT = 64
 """Calls looked back on: enough for a steady median, few enough to follow a provider that changes."""
+
+
+MOST_UNTOLD = 2_000
+"""Kept while the database cannot be told; the oldest are forgotten first."""
+
+_ITS_FAULT = frozenset({FaultKind.OVERLOAD, FaultKind.TIMEOUT, FaultKind.CONNECTION, FaultKind.MALFORMED})
+_SAYS_NOTHING = frozenset({FaultKind.RATE, FaultKind.AUTH, FaultKind.QUOTA, FaultKind.BAD_REQUEST})
+"""Of how well it serves: these have answers of their own."""
 
 
 class Observations:
@@ -15,6 +29,7 @@ class Observations:
         self.answered = 0
         self.outages_in_a_row = 0
         self._counted_at_s = float("-inf")
+        self._untold: deque[Observation] = deque(maxlen=MOST_UNTOLD)
 
     def saw(self, latency_ms: int, *, outage: bool, ended_s: float) -> None:
         """`ended_s` is on a clock that only goes forward. Calls that were in flight together and failed together
@@ -27,6 +42,22 @@ class Observations:
         self.outages_in_a_row = 0
         self.answered += 1
         self._job_ms.append(max(1, latency_ms))
+
+    def noted(self, ending: object, *, latency_ms: int, expected_ms: int, tokens: int) -> None:
+        """`expected_ms` is the catalog's, for a call of the size that this one turned out to have."""
+        kind = ending.kind if isinstance(ending, Fault) else None
+        if kind not in _SAYS_NOTHING:
+            fault, answered = kind in _ITS_FAULT, kind is None
+            self._untold.append(Observation(latency_ms, expected_ms if answered else 0, tokens, fault))
+
+    def untold(self) -> tuple[Observation, ...]:
+        """In the order in which they were seen."""
+        return tuple(self._untold)
+
+    def told(self, count: int) -> None:
+        """The first so many are written down."""
+        for _ in range(min(count, len(self._untold))):
+            self._untold.popleft()
 
     @property
     def job_ms_p50(self) -> int | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from governance.drift.seen import Seen, seen_of, stored
 from provider_workers.call import Caller
 from provider_workers.hold import Hold
 from provider_workers.moves import is_outage
@@ -22,7 +23,7 @@ from runtime.clock import ticks, utc_now
 from runtime.credentials import resolve
 from runtime.db.session import Database
 from runtime.db.stores import artifacts, capacity
-from runtime.db.stores.capacity import Heartbeat
+from runtime.db.stores.capacity import Heartbeat, Shown
 from runtime.doorbells import Doorbells, RedisDoorbells
 from runtime.heartbeat import beat_once, pulse, repeat, stop
 from runtime.http_client import make_client
@@ -98,6 +99,7 @@ class ProviderService:
             ),
             asyncio.create_task(repeat(self._look, every_s=settings.heartbeat_s, name="standing")),
             asyncio.create_task(repeat(self._renew, every_s=settings.lease_s / 3, name="lease")),
+            asyncio.create_task(repeat(self._tell, every_s=settings.heartbeat_s, name="seen")),
             asyncio.create_task(repeat(self._look_for_key, every_s=KEY_CHECK_S, name="key")),
         ]
 
@@ -169,6 +171,7 @@ class ProviderService:
             return True
         outage = is_outage(served.ending)
         self.seen.saw(served.latency_ms, outage=outage, ended_s=ticks())
+        self._note(served)
         job = served.next.job
         if job.provider and job.provider != self.provider.name:
             handed_on.add(job.provider)
@@ -253,6 +256,28 @@ class ProviderService:
             if slot_id not in held and (hold := self._slots.get(slot_id)):
                 hold.lose()
 
+    def _note(self, served: Served) -> None:
+        attempt = served.finished.attempt
+        model = self.provider.model(attempt.model) if attempt else None
+        if attempt is None or model is None:
+            return
+        used = (attempt.input_tokens, attempt.output_tokens)
+        expected_ms = model.latency.expected_ms(*used) if sum(used) else 0
+        self.seen.noted(
+            served.ending, latency_ms=served.latency_ms, expected_ms=expected_ms, tokens=sum(used)
+        )
+
+    async def _tell(self) -> None:
+        """Folds what was seen since the last time into the provider's row; kept for the next time where that fails."""
+        observed = self.seen.untold()
+        if not observed:
+            return
+        tenant, name = self.settings.tenant, self.provider.name
+        async with self._database.transaction() as connection:
+            seen = seen_of(await capacity.seen(connection, tenant, name)).after(observed)
+            await capacity.keep_seen(connection, tenant, name, shown(seen))
+        self.seen.told(len(observed))
+
     async def _look_for_key(self) -> None:
         if self._server is None:
             self._find_key()
@@ -288,6 +313,18 @@ class ProviderService:
             answered=self.seen.answered,
             metrics_address=self._address,
         )
+
+
+def shown(seen: Seen) -> Shown:
+    return Shown(
+        seen=stored(seen),
+        pace_millionths=seen.pace_millionths,
+        usual_millionths=seen.usual_millionths,
+        latency_ms_p95=seen.latency_ms_p95,
+        tokens_per_s=seen.tokens_per_s,
+        faults_millionths=seen.faults_millionths,
+        health=seen.health.value,
+    )
 
 
 def is_gone(pid: int, started_s: float) -> bool:

@@ -10,11 +10,17 @@ from runtime.breaker import BreakerState, may_enter
 from runtime.db.stores.breakers import allowance_of, breaker_of
 from schemas.catalog import Catalog, CatalogProvider
 from schemas.policy import BindLate
-from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
+from schemas.snapshot import JOBS_A_SLOT, Health, ProviderLoad, ProviderSnapshot, ProviderStatus
 
 TYPICAL_INPUT_TOKENS = 2_000
 TYPICAL_OUTPUT_TOKENS = 300
 """For guessing what a job takes at a provider of which nothing was observed yet."""
+
+ONE = 1_000_000
+
+PROBED_AFTER_S = 60.0
+"""A provider that is slow or failing and was not called for so long is taken for well: the next calls tell. Its
+detectors stay as they are, so that the first of these calls shows it as it was, and a few good ones end the alarm."""
 
 
 def snapshot_of(
@@ -41,6 +47,14 @@ def _load(provider: CatalogProvider, row: Mapping[str, Any] | None, bind_late: B
     slots = min(_allowed(ceiling, known), known.get("slots", 0))
     job_ms = known.get("job_ms_p50")
     waiting = known.get("waiting_jobs") or 0
+    work_ms = int(known.get("waiting_work_ms") or 0)
+    health, pace = fares(known)
+    by_jobs = depth(slots, job_ms or _guess_ms(provider), bind_late) - waiting
+    room = None
+    if pace is not None or job_ms is None:
+        room = slots * bind_late.seconds * 1000 * ONE // (pace or ONE) - work_ms
+        typical = work_ms // waiting if work_ms and waiting else _typical_ms(provider, job_ms, pace)
+        by_jobs = jobs_within(room, typical, slots=slots, waiting=waiting, most=bind_late.max_jobs)
     return ProviderLoad(
         provider=provider.name,
         status=status,
@@ -50,9 +64,26 @@ def _load(provider: CatalogProvider, row: Mapping[str, Any] | None, bind_late: B
         in_flight=known.get("in_flight") or 0,
         waiting_jobs=waiting,
         waiting_tokens=int(known.get("waiting_tokens") or 0),
-        headroom_jobs=max(0, depth(slots, job_ms or _guess_ms(provider), bind_late) - waiting),
+        headroom_jobs=max(0, by_jobs),
         job_ms_p50=job_ms,
+        in_flight_tokens=int(known.get("in_flight_tokens") or 0),
+        waiting_work_ms=work_ms,
+        in_flight_work_ms=int(known.get("in_flight_work_ms") or 0),
+        pace_millionths=pace,
+        latency_ms_p95=known.get("latency_ms_p95"),
+        tokens_per_s=known.get("tokens_per_s"),
+        health=health,
+        room_work_ms=room,
     )
+
+
+def fares(row: Mapping[str, Any]) -> tuple[Health, int | None]:
+    """Its health and its pace in millionths, by a row of `capacity.loads`."""
+    health = Health(row.get("health") or Health.WELL)
+    unseen_s = row.get("unseen_s")
+    if health is not Health.WELL and unseen_s is not None and unseen_s > PROBED_AFTER_S:
+        return Health.WELL, row.get("usual_millionths")
+    return health, row.get("pace_millionths")
 
 
 def _status(provider: CatalogProvider, row: Mapping[str, Any] | None) -> tuple[ProviderStatus, str]:
@@ -108,7 +139,19 @@ def _allowed(ceiling: int, row: Mapping[str, Any]) -> int:
 def depth(slots: int, job_ms: int, bind_late: BindLate) -> int:
     """How many jobs may be bound to a provider: what its slots do in `bind_late.seconds`, and two a slot at least."""
     in_time = slots * bind_late.seconds * 1000 // max(1, job_ms)
-    return min(bind_late.max_jobs, max(2 * slots, in_time))
+    return min(bind_late.max_jobs, max(JOBS_A_SLOT * slots, in_time))
+
+
+def jobs_within(room_work_ms: int, job_work_ms: int, *, slots: int, waiting: int, most: int) -> int:
+    """How many more jobs of a typical size are about as much work as there is room for; two a slot at least, and with
+    those that wait no more than `most`. May be negative."""
+    in_room = -(-room_work_ms // max(1, job_work_ms))
+    return min(most - waiting, max(JOBS_A_SLOT * slots - waiting, in_room))
+
+
+def _typical_ms(provider: CatalogProvider, job_ms: int | None, pace: int | None) -> int:
+    """What a job takes there at the catalog's own speed."""
+    return _guess_ms(provider) if job_ms is None else job_ms * ONE // (pace or ONE)
 
 
 def _guess_ms(provider: CatalogProvider) -> int:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from router_worker.engine.candidates import ask
+from router_worker.engine.candidates import ONE, ask
 from router_worker.engine.decide import prepare
 from router_worker.engine.estimates import expected_output
 from router_worker.observe import TYPICAL_INPUT_TOKENS, TYPICAL_OUTPUT_TOKENS
@@ -27,18 +27,26 @@ class Line:
     """The work that waits at one provider; its slots take it from the front, all at one job together."""
 
     load: ProviderLoad
-    job_ms: int
-    """What a job takes there that is waiting already."""
+    pace: int
+    """In millionths of what the catalog expects."""
     waiting: deque[tuple[int, int]] = field(default_factory=deque)
-    """Milliseconds and tokens of each job."""
+    """Milliseconds of each job, at the catalog's own speed, and its tokens."""
     tokens: int = 0
     """Of all that wait."""
+    work_ms: int = 0
+    """Likewise."""
+    there_ms: int = 0
+    """What was bound or in flight when the snapshot was taken, at today's pace, one after another."""
 
     @classmethod
     def of(cls, load: ProviderLoad, provider: CatalogProvider) -> Line:
-        line = cls(load, load.job_ms_p50 or _typical_ms(provider))
+        line = cls(load, load.pace_millionths or ONE)
+        job_ms = load.job_ms_p50 or _typical_ms(provider)
         for _ in range(load.waiting_jobs):
-            line.takes(line.job_ms, load.waiting_tokens // load.waiting_jobs)
+            work_ms = load.waiting_work_ms // load.waiting_jobs or job_ms * ONE // line.pace
+            line.takes(work_ms, load.waiting_tokens // load.waiting_jobs)
+        in_flight_ms = load.in_flight_work_ms * line.pace // (2 * ONE) or load.in_flight * job_ms
+        line.there_ms = line.work_ms * line.pace // ONE + in_flight_ms
         return line
 
     @property
@@ -52,32 +60,37 @@ class Line:
     @property
     def next_ms(self) -> int:
         """Until the first is done."""
-        return -(-self.waiting[0][0] // self.slots)
+        return max(1, -(-self.waiting[0][0] * self.pace // (ONE * self.slots)))
 
     @property
     def assigned(self) -> Assigned:
         """Against the load of the snapshot; negative where more was done than came."""
-        return Assigned(len(self.waiting) - self.load.waiting_jobs, self.tokens - self.load.waiting_tokens)
+        sized = self.load.job_ms_p50 is None or self.load.pace_millionths or self.load.waiting_work_ms
+        return Assigned(
+            len(self.waiting) - self.load.waiting_jobs,
+            self.tokens - self.load.waiting_tokens,
+            self.work_ms - self.load.waiting_work_ms if sized else 0,
+        )
 
-    def takes(self, ms: int, tokens: int) -> None:
-        self.waiting.append((max(1, ms), tokens))
+    def takes(self, work_ms: int, tokens: int) -> None:
+        self.waiting.append((max(1, work_ms), tokens))
         self.tokens += tokens
+        self.work_ms += max(1, work_ms)
 
     def passes(self, ms: int) -> bool:
         """Whether a job was done in that time."""
-        left, before = ms * self.slots, len(self.waiting)
+        left, before = ms * self.slots * ONE // self.pace, len(self.waiting)
         while self.waiting and left >= self.waiting[0][0]:
             done_ms, tokens = self.waiting.popleft()
-            left, self.tokens = left - done_ms, self.tokens - tokens
+            left, self.tokens, self.work_ms = left - done_ms, self.tokens - tokens, self.work_ms - done_ms
         if self.waiting and left:
             first_ms, tokens = self.waiting[0]
-            self.waiting[0] = (first_ms - left, tokens)
+            self.waiting[0], self.work_ms = (first_ms - left, tokens), self.work_ms - left
         return len(self.waiting) < before
 
-    def done_ms(self, work_ms: int) -> int:
-        """When so much work is done, after what is there already."""
-        there_ms = (self.load.waiting_jobs + self.load.in_flight) * self.job_ms
-        return -(-(there_ms + work_ms) // self.slots)
+    def done_ms(self, call_ms: int) -> int:
+        """When calls that take so long are done, after what is there already."""
+        return -(-(self.there_ms + call_ms) // self.slots)
 
 
 class Day:
@@ -102,7 +115,9 @@ class Day:
             expected = first.estimate if first else None
             assert expected is not None
             self._purse.take("", expected.cost_usd_micros)
-            self.lines[decision.chosen.provider].takes(expected.latency_ms, features.tokens)
+            provider, model = decision.chosen.provider, decision.chosen.model
+            work_ms = self._prepared.work_ms(features, provider, model)
+            self.lines[provider].takes(work_ms, features.tokens)
             self._move()
         return decision
 

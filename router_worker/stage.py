@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from router_worker.bound.shadows import priced
 from router_worker.engine.constraints import call_cost_usd_micros
@@ -210,9 +210,13 @@ class Stage:
         if tightest is not None:
             features = replace(features, budget_left_usd_micros=tightest[1], budget=told(tightest[0]))
         decision = chunk.prepared.decide(features)
-        classed = replace(job, route_class=self._class_of(decision, tightest, job))
+        classed = replace(
+            job,
+            route_class=self._class_of(decision, tightest, job),
+            start_by=start_by(job, decision) or job.start_by,
+        )
         chunk.classes[classed.route_class] = _providers_of(decision)
-        after = moved_by(classed, decision)
+        after = with_work(moved_by(classed, decision), features, chunk.prepared)
         if after is None:
             chunk.classified.append(classed)
             return
@@ -240,7 +244,8 @@ class Stage:
 
     def _assign(self, job: Job, chunk: _Chunk) -> None:
         assert job.provider is not None and job.features is not None
-        before, more = self._assigned.get(job.provider, Assigned()), Assigned(1, job.features.tokens)
+        before = self._assigned.get(job.provider, Assigned())
+        more = Assigned(1, job.features.tokens, job.work_ms)
         self._assigned[job.provider] = before.plus(more)
         chunk.snapshot = chunk.snapshot.plus({job.provider: more})  # only this load moves
         chunk.bound[job.provider] += 1
@@ -356,6 +361,21 @@ def moved_by(job: Job, decision: Decision) -> Job | None:
     if decision.outcome is Outcome.HELD and job.state is JobState.ACCEPTED:
         return job.moved(JobState.HELD, **why)
     return None
+
+
+def with_work(job: Job | None, features: JobFeatures, prepared: Prepared) -> Job | None:
+    """A job that was bound carries what its call is expected to take there, so that queues can be summed."""
+    if job is None or job.provider is None or job.model is None:
+        return job
+    return replace(job, work_ms=prepared.work_ms(features, job.provider, job.model))
+
+
+def start_by(job: Job, decision: Decision) -> datetime | None:
+    """When its call must start at the latest to end in time, where it would be fastest of all that may serve it."""
+    calls = [each.estimate.latency_ms for each in decision.candidates if each.estimate is not None]
+    if job.deadline_at is None or not calls:
+        return None
+    return job.deadline_at - timedelta(milliseconds=min(calls))
 
 
 def open_classes(

@@ -1,8 +1,8 @@
 """The keeper: one at a time, it owns liveness. Every round it looks at the table and sets right what stands still.
 
 It takes back work whose lease ended, expires what is past its deadline, frees work that is bound to a provider which
-does not serve, marks finished batches, and rings the bells that the table says are missing. Nothing else in the yard
-needs to be reliable about bells.
+does not serve or is no longer what it was, marks finished batches, and rings the bells that the table says are
+missing. Nothing else in the yard needs to be reliable about bells.
 """
 
 from __future__ import annotations
@@ -35,16 +35,23 @@ from runtime.doorbells import Doorbells
 from runtime.ids import new_id
 from runtime.logs import logger
 from runtime.metrics import Metrics
+from runtime.replanning import Excess, excesses
 from runtime.settings import Settings
 from schemas.job import Job
 from schemas.lifecycle import FINAL, JobState
 from schemas.messages import CLASSIFIER_QUEUE, provider_queue
+from schemas.snapshot import Health
 
 SHORT_REST_S = 5.0
 """A provider that rests no longer, or was paused no longer ago, keeps what is bound to it."""
 
+MOST_REPLANNED = 200
+"""Jobs of one provider that go back in one round; the next round sees what became of them."""
+
 MOST_ROUNDS = 20
 """Groups of one kind in one round, so that a flood of one kind does not starve the others."""
+
+_HEALTHS = [health.value for health in Health]
 
 _Find = Callable[[Connection], Awaitable[list[Job]]]
 
@@ -57,6 +64,8 @@ class Keeper:
     metrics: Metrics
     keeper_id: str = field(default_factory=new_id)
     metrics_address: str = ""
+    bind_late_s: float = 30.0
+    """Seconds of work that are bound to a provider, as the policy has it."""
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Rounds until `stopping` is set; waits its turn while another keeper leads."""
@@ -94,7 +103,7 @@ class Keeper:
             "slots": await self._drop_slots(),
             "recovered": await self._all(lambda c: upkeep.orphans(c, tenant), _lost),
             "expired": await self._all(lambda c: upkeep.overdue(c, tenant), _expired),
-            "unbound": await self._unbind(),
+            **await self._take_back(),
         }
         await self._end_drains()
         self.metrics.recovered.inc(done["recovered"])
@@ -116,7 +125,7 @@ class Keeper:
         for name in ended:
             logger().info("provider.drained", provider=name)
 
-    async def _unbind(self) -> int:
+    async def _take_back(self) -> dict[str, int]:
         """Work that is bound to a provider which will not serve it soon goes back, to be decided anew."""
         async with self.database.transaction() as connection:
             rows = await capacity.loads(connection, self.settings.tenant)
@@ -124,7 +133,18 @@ class Keeper:
         self._show(rows, now)
         shut = [row["name"] for row in rows if is_shut(row, now)]
         tenant = self.settings.tenant
-        return sum([await self._all(partial(_bound_to, tenant, name), unbound) for name in shut])
+        done = sum([await self._all(partial(_bound_to, tenant, name), unbound) for name in shut])
+        serving = [row for row in rows if row["name"] not in shut]
+        return {"unbound": done, "replanned": await self._replan(serving)}
+
+    async def _replan(self, serving: list[Row]) -> int:
+        total = 0
+        for excess in excesses(serving, window_s=self.bind_late_s):
+            find = partial(_bound_beyond, self.settings.tenant, excess)
+            moved = await repeated(partial(self._group, find, partial(_replanned, excess.why)))
+            self.metrics.replanned.labels(excess.provider).inc(moved)
+            total += moved
+        return total
 
     def _show(self, rows: Sequence[Row], now: datetime) -> None:
         for row in rows:
@@ -132,6 +152,8 @@ class Keeper:
             allowed = breakers.allowance_of(row).calls(row["ceiling"], now)
             self.metrics.breaker.labels(row["name"]).set(list(BreakerState).index(state))
             self.metrics.allowed.labels(row["name"]).set(allowed)
+            self.metrics.health.labels(row["name"]).set(_HEALTHS.index(row["health"]))
+            self.metrics.pace.labels(row["name"]).set((row["pace_millionths"] or 0) / 1e6)
 
     async def _all(
         self,
@@ -214,6 +236,18 @@ async def _bound_to(tenant: str, provider: str, connection: Connection) -> list[
     return await upkeep.bound_to(connection, tenant, provider)
 
 
+async def _bound_beyond(tenant: str, excess: Excess, connection: Connection) -> list[Job]:
+    return await upkeep.bound_beyond(
+        connection,
+        tenant,
+        excess.provider,
+        keep_work_ms=excess.keep_work_ms,
+        keep_jobs=excess.keep_jobs,
+        before=excess.before,
+        most=MOST_REPLANNED,
+    )
+
+
 def wanted_bells(ready: Mapping[str, int], waits: Mapping[str, int]) -> dict[str, int]:
     """Bells that should lie on each queue: one for the router while anything waits, and for a provider as many as
     slots could use."""
@@ -236,6 +270,14 @@ def _expired(job: Job) -> Job:
 
 
 def unbound(job: Job) -> Job:
+    return _back(job, "taken_back", f"Taken back from {job.provider}, which does not serve now")
+
+
+def _replanned(why: str, job: Job) -> Job:
+    return _back(job, "replanned", f"Taken back from {job.provider}, since {why}")
+
+
+def _back(job: Job, code: str, why: str) -> Job:
     return job.moved(
         JobState.ACCEPTED,
         slot_id=None,
@@ -245,8 +287,9 @@ def unbound(job: Job) -> Job:
         step=0,
         step_attempts=0,
         not_before=None,
-        reason_code="taken_back",
-        reason=f"Taken back from {job.provider}, which does not serve now; it is decided anew.",
+        work_ms=0,
+        reason_code=code,
+        reason=f"{why}; it is decided anew.",
     )
 
 

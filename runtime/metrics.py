@@ -40,6 +40,9 @@ class Metrics:
     quotes: Counter = field(init=False)
     breaker: Gauge = field(init=False)
     allowed: Gauge = field(init=False)
+    replanned: Counter = field(init=False)
+    health: Gauge = field(init=False)
+    pace: Gauge = field(init=False)
 
 
 def _make(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogram]:
@@ -74,6 +77,13 @@ def _make(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogram]
         "allowed": gauge(
             "allowed_calls", "How many calls at once do the ceiling and its 429s leave?", "provider"
         ),
+        "replanned": counter(
+            "replanned_jobs", "How many jobs went back since a provider was not what it was?", "provider"
+        ),
+        "health": gauge(
+            "provider_health", "Is a provider well (0), slow (1) or failing (2), by its calls?", "provider"
+        ),
+        "pace": gauge("provider_pace", "How long do calls take, over what the catalog expects?", "provider"),
         "quotes": counter("quotes", "Do quotes stand in their documents?", "provider", "model", "match"),
     }
 

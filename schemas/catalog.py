@@ -49,11 +49,27 @@ class ProviderKind(StrEnum):
     SELF_HOSTED = "self_hosted"
 
 
+class PriceTier(StrEnum):
+    """What kind of price it is: cheaper ones are slower, or may be taken away."""
+
+    LIST = "list"
+    FLEX = "flex"
+    BATCH = "batch"
+    SELF_HOSTED = "self_hosted"
+
+
 class Price(_Fact):
     input_usd_micros_per_mtok: int = Field(ge=0, le=10**12)
     output_usd_micros_per_mtok: int = Field(ge=0, le=10**12)
     source: str = Field(min_length=1)
     checked: date
+    tier: PriceTier = PriceTier.LIST
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A list price is written, and so digested, as it was before there were others."""
+        written: dict[str, Any] = serialize(self)
+        return {name: value for name, value in written.items() if name != "tier" or value != PriceTier.LIST}
 
     def cost_usd_micros(self, input_tokens: int, output_tokens: int) -> int:
         """Rounded up: a call that used tokens never costs nothing, unless its price says so."""

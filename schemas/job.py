@@ -76,6 +76,9 @@ class Job:
     reason: str = ""
     """Why it is where it is, as a sentence; final states that are not a success always have one."""
     cost_usd_micros: int = 0
+    start_by: datetime | None = None
+    """The deadline, less what its call takes where it is expected to be fastest: jobs with little slack go first. None:
+    no deadline. Until a router has looked at the job, the deadline itself."""
     work_ms: int = 0
     """What its next call is expected to take where it is bound, at the catalog's own speed; 0 where it is not bound."""
     reserved_usd_micros: int = 0

@@ -14,6 +14,9 @@ from typing import Any
 from schemas.canonical import later
 from schemas.catalog import Catalog
 
+JOBS_A_SLOT = 2
+"""May be bound to a provider whatever they take: one that is served, and one that is there when that is done."""
+
 
 class ProviderStatus(StrEnum):
     READY = "ready"
@@ -68,6 +71,8 @@ class ProviderLoad:
     tokens_per_s: int | None = later(None)
     """Tokens read and written in a second of one slot, lately."""
     health: Health = later(Health.WELL)
+    room_work_ms: int | None = later(None)
+    """How much more work may be bound to it now, at the catalog's own speed; None: `headroom_jobs` alone counts."""
     shadow_usd_micros_per_s: int = later(0)
     """What a second of one of its slots is worth to the work that waits, where the policy's objective is joint."""
 
@@ -126,10 +131,15 @@ class ProviderSnapshot:
 def _with(load: ProviderLoad, extra: Assigned | None) -> ProviderLoad:
     if extra is None:
         return load
+    waiting, headroom = load.waiting_jobs + extra.jobs, max(0, load.headroom_jobs - extra.jobs)
+    room = None if load.room_work_ms is None else load.room_work_ms - extra.work_ms
+    if room is not None and room <= 0:
+        headroom = min(headroom, max(0, JOBS_A_SLOT * load.slots - waiting))
     return replace(
         load,
-        waiting_jobs=load.waiting_jobs + extra.jobs,
+        waiting_jobs=waiting,
         waiting_tokens=load.waiting_tokens + extra.tokens,
         waiting_work_ms=load.waiting_work_ms + extra.work_ms,
-        headroom_jobs=max(0, load.headroom_jobs - extra.jobs),
+        headroom_jobs=headroom,
+        room_work_ms=room,
     )

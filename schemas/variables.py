@@ -213,6 +213,13 @@ VARIABLES: tuple[Variable, ...] = (
     _model("modalities", "list(string)", "what it reads", lambda m: list(m.modalities)),
     _model("quality", "double", "the catalog's prior, 0 to 1", lambda m: m.quality),
     _model(
+        "price_tier",
+        "string",
+        "`list`, `flex`, `batch` or `self_hosted`; empty: no price known",
+        lambda m: m.price.tier.value if m.price else "",
+        field="price",
+    ),
+    _model(
         "input_usd_micros_per_mtok",
         "int",
         "price of a million tokens read; -1: none known",

@@ -28,7 +28,7 @@ from schemas.features import JobFeatures
 from schemas.ladder import Asked, FallbackClass, Ladder, Rung
 from schemas.policy import Objective, PlanLimits, RoutingPolicy, Rule, Scale, Scales, Tier, Weights
 from schemas.sensitivity import Quality, Sensitivity
-from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus, RungPromise
+from schemas.snapshot import Health, ProviderLoad, ProviderSnapshot, ProviderStatus, RungPromise
 from tests.oracles.rules import OF_JOBS, OF_PAIRS
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -274,18 +274,28 @@ def loads(draw: st.DrawFn, provider: str) -> ProviderLoad:
         st.sampled_from([(ready, 200)] * 6 + [(ready, 0)] * 2 + [(each, 5) for each in ProviderStatus])
     )
     slots, waiting = draw(st.sampled_from([(8, 0), (4, 3), (1, 40), (8, 40), (0, 1)]))
+    sized: dict[str, Any] = {}
+    if draw(st.booleans()):
+        sized = {
+            "waiting_work_ms": waiting * draw(st.sampled_from([0, 900, 7_001])),
+            "in_flight_work_ms": draw(st.sampled_from([0, 1, 30_001])),
+            "pace_millionths": draw(st.sampled_from([None, 1_000_000, 333_333, 3_000_001])),
+            "health": draw(st.sampled_from([Health.WELL, Health.WELL, Health.SLOW, Health.FAILING])),
+            "room_work_ms": draw(st.sampled_from([None, 0, 5_000, 10**6])),
+        }
     return ProviderLoad(
         provider=provider,
         status=status,
         reason="",
         ceiling=8,
         slots=slots,
-        in_flight=0,
+        in_flight=draw(st.sampled_from([0, 0, 5, 8])),
         waiting_jobs=waiting,
         waiting_tokens=0,
         headroom_jobs=headroom,
         job_ms_p50=draw(st.sampled_from([None, 400, 9_000, 1])),
         shadow_usd_micros_per_s=draw(st.sampled_from([0, 0, 1, 900, 10**7])),
+        **sized,
     )
 
 

@@ -13,5 +13,5 @@ MODULES = (
     "benchmarks.routing.replayed",
     "benchmarks.routing.deciding",
     "benchmarks.routing.cost",
-    "benchmarks.routing.load",
+    "benchmarks.routing.queues",
 )

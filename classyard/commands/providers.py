@@ -29,12 +29,14 @@ from runtime.clock import utc_now
 from runtime.db.session import Database, clock
 from runtime.db.stores import capacity, views
 from schemas.canonical import digest
-from schemas.catalog import Catalog, CatalogModel, CatalogProvider, Price, ProviderKind
+from schemas.catalog import Catalog, CatalogModel, CatalogProvider, Price, PriceTier, ProviderKind
 from schemas.errors import YardNotRunning
 from schemas.policy import BindLate
-from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
+from schemas.snapshot import Health, ProviderLoad, ProviderSnapshot, ProviderStatus
 
 NO_PRICE = "no price: refused"
+
+HEALTH_STYLES = {Health.SLOW: "yellow", Health.FAILING: "red"}
 
 STYLES = {ProviderStatus.READY: "green", ProviderStatus.PAUSED: "yellow", ProviderStatus.DOWN: "red"}
 
@@ -107,11 +109,16 @@ def _provider(
 ) -> Iterator[RenderableType]:
     title = marked(provider.name, provider.simulated)
     title.stylize("bold", 0, len(shown(provider.name, most=40)))
-    yield title.append(f"  {load.status.value.replace('_', ' ')}", style=STYLES.get(load.status, "yellow"))
+    title.append(f"  {load.status.value.replace('_', ' ')}", style=STYLES.get(load.status, "yellow"))
+    if load.health is not Health.WELL:
+        title.append(f"  {load.health.value}", style=HEALTH_STYLES[load.health])
+    yield title
     if load.reason:
         yield indented(Text(shown(load.reason, most=300), style="yellow"))
     yield indented(Text(terms(provider)))
     yield indented(Text(busy(load, calls)))
+    if shows := observed(load):
+        yield indented(Text(shows))
     yield indented(_models(provider.models, width))
     yield Text()
 
@@ -138,6 +145,22 @@ def busy(load: ProviderLoad, calls: int) -> str:
     )
 
 
+def observed(load: ProviderLoad) -> str:
+    """What its last calls showed, and when what is bound there now would be done; empty before there were calls."""
+    pace = load.pace_millionths
+    if pace is None:
+        return ""
+    ahead_ms = (load.waiting_work_ms + load.in_flight_work_ms // 2) * pace // (1_000_000 * max(1, load.slots))
+    return joined(
+        (
+            f"{pace / 1e6:.2f} times the prior",
+            f"p95 {milliseconds(load.latency_ms_p95)}" if load.latency_ms_p95 is not None else "",
+            f"{number(load.tokens_per_s)} tokens/s a slot" if load.tokens_per_s else "",
+            f"{milliseconds(ahead_ms)} ahead" if ahead_ms else "",
+        )
+    )
+
+
 def _models(models: tuple[CatalogModel, ...], width: int) -> Table:
     table = Table(box=None, padding=(0, 2 if width >= 92 else 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("model", overflow="fold")
@@ -156,4 +179,5 @@ def price(found: Price | None) -> Text:
     if found is None:
         return Text(NO_PRICE, style="red")
     both = (found.input_usd_micros_per_mtok, found.output_usd_micros_per_mtok)
-    return Text(" / ".join(format_usd(micros) for micros in both))
+    tier = "" if found.tier is PriceTier.LIST else f" {found.tier.value.replace('_', '-')}"
+    return Text(" / ".join(format_usd(micros) for micros in both) + tier)

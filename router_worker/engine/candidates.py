@@ -12,7 +12,9 @@ from schemas.catalog import Catalog, CatalogModel, CatalogProvider, ProviderKind
 from schemas.decision import Refusal
 from schemas.features import JobFeatures
 from schemas.policy import Objective, RoutingPolicy
-from schemas.snapshot import ProviderLoad, ProviderStatus
+from schemas.snapshot import Health, ProviderLoad, ProviderStatus
+
+ONE = 1_000_000
 
 LOCAL = "local"
 """The reserved region of the operator's own machine. What is processed there goes nowhere, so it satisfies every
@@ -48,6 +50,11 @@ class Place:
     """What one job took lately; None before there are observations."""
     shadow_usd_micros_per_s: int = 0
     """What a second of one of its slots is worth to other work; 0 where the policy decides each job by itself."""
+    work_ms: int | None = None
+    """Waiting, and half of what is in flight, at the catalog's own speed; None: nothing is known of its sizes."""
+    pace: int = ONE
+    """In millionths of what the catalog expects."""
+    failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,17 @@ def place(provider: str, load: ProviderLoad | None, objective: Objective = Objec
         slots=max(1, load.slots),
         job_ms=load.job_ms_p50,
         shadow_usd_micros_per_s=max(0, load.shadow_usd_micros_per_s) if objective is Objective.JOINT else 0,
+        work_ms=_work_ms(load),
+        pace=load.pace_millionths or ONE,
+        failing=load.health is Health.FAILING,
     )
+
+
+def _work_ms(load: ProviderLoad) -> int | None:
+    """Calls in flight are half done, one with another. None for a load of before sizes were known."""
+    if load.pace_millionths is None and not (load.waiting_work_ms or load.in_flight_work_ms):
+        return None
+    return max(0, load.waiting_work_ms) + max(0, load.in_flight_work_ms) // 2
 
 
 def _seat(provider: CatalogProvider, model: CatalogModel, policy: RoutingPolicy, tier: str) -> Seat:

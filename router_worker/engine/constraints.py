@@ -12,7 +12,8 @@ self-hosted provider, satisfies every rule.
 Deadlines come in two kinds. A deadline that has passed is a refusal. A candidate that would be late is refused for
 the moment (`unavailable`, rule `deadline`) while another allowed and available one can make it; where none can, all
 stay, and the best is tried. It is not a lasting refusal, since it depends on the loads and on the other candidates:
-with it among the lasting ones, raising a job's sensitivity could enlarge what is allowed.
+with it among the lasting ones, raising a job's sensitivity could enlarge what is allowed. Of those that are left, the
+candidates of a provider that is failing step aside in the same way (rule `failing`).
 
 Budgets refuse for the moment too (rule `budget`), so that a cheaper candidate may still serve.
 """
@@ -212,3 +213,8 @@ def is_late(estimate: Estimate, time_left_ms: int | None) -> bool:
 def too_late(estimate: Estimate, time_left_ms: int | None) -> Refusal:
     needed, left = duration(estimate.delay_ms + estimate.latency_ms), duration(time_left_ms or 0)
     return Refusal("deadline", f"It would take about {needed}; {left} are left, and another can make it.")
+
+
+def often_fails(seat: Seat) -> Refusal:
+    sentence = f"More calls of {seat.provider.name} fail than usual, and another can serve it."
+    return Refusal("failing", sentence)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from router_worker.engine.candidates import Ask, Place, ask
-from router_worker.engine.constraints import is_late, over_budget, screen, too_late
-from router_worker.engine.estimates import estimate
+from router_worker.engine.candidates import Ask, Place, Seat, ask
+from router_worker.engine.constraints import is_late, often_fails, over_budget, screen, too_late
+from router_worker.engine.estimates import estimate, prior_ms
 from router_worker.engine.frames import Frame, Frames, frames
 from router_worker.engine.ladders import Promises, climb, is_drawn, ladder_for, promises_of
 from router_worker.engine.plan import lay_plan
@@ -72,7 +72,7 @@ class Prepared:
         screen(asked, frame.screens, found)
         forbid(forbidden, found)
         judged = [self._judged(asked, frame, index, found[index]) for index in range(len(found))]
-        ranked, aside = _parted(judged, frame, features.time_left_ms)
+        ranked, aside = self._parted(judged, frame, features.time_left_ms)
         ladder, explores, rungs = self._climbed(features, ranked)
         outcome = why(asked, frame.seats, aside, ranked, ladder, rungs)
         return Decision(
@@ -108,6 +108,32 @@ class Prepared:
             return "", False, ()
         several = len({(step.provider, step.model) for step in rungs}) > 1
         return ladder.ladder, drawn and several, rungs
+
+    def work_ms(self, features: JobFeatures, provider: str, model: str) -> int:
+        """What a call is expected to take there at the catalog's own speed: what the job adds to that queue's work."""
+        seat = next(each for each in self.frames.outside.seats if each.name == f"{provider}/{model}")
+        return prior_ms(ask(features, self.policy), seat.model)
+
+    def _parted(
+        self, judged: Judged, frame: Frame, time_left_ms: int | None
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """Those that are ranked, best first, and the others by name. Late ones step aside while one in time is left,
+        and after them those that often fail, while one is left that does not."""
+        able = {index: each for index, each in enumerate(judged) if isinstance(each, Estimate)}
+        in_time = {index for index, each in able.items() if not is_late(each, time_left_ms)} or set(able)
+        well = {index for index in in_time if not self._fails(frame.seats[index])} or in_time
+        aside = []
+        for index, each in enumerate(judged):
+            if not isinstance(each, Estimate):
+                aside.append(each)
+            elif index not in in_time:
+                aside.append(_aside(frame, index, each, too_late(each, time_left_ms)))
+            elif index not in well:
+                aside.append(_aside(frame, index, each, often_fails(frame.seats[index])))
+        return _ranked([(index, able[index]) for index in sorted(well)], frame), aside
+
+    def _fails(self, seat: Seat) -> bool:
+        return self.places[seat.provider.name].failing
 
     def _judged(self, asked: Ask, frame: Frame, index: int, found: list[Refusal]) -> Candidate | Estimate:
         """The candidate with every lasting refusal, or with why not now; one that can serve now as its estimate."""
@@ -149,22 +175,6 @@ def _allowed(judged: Judged, frame: Frame) -> tuple[str, ...]:
     )
 
 
-def _parted(
-    judged: Judged, frame: Frame, time_left_ms: int | None
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Those that are ranked, best first, and the others by name. Late ones step aside while one in time is left."""
-    able = [(index, each) for index, each in enumerate(judged) if isinstance(each, Estimate)]
-    in_time = [pair for pair in able if not is_late(pair[1], time_left_ms)]
-    kept = in_time or able
-    names = {index for index, _ in kept}
-    aside = [
-        _late(frame, index, each, time_left_ms) if isinstance(each, Estimate) else each
-        for index, each in enumerate(judged)
-        if index not in names
-    ]
-    return _ranked(kept, frame), aside
-
-
 def _ranked(able: Sequence[tuple[int, Estimate]], frame: Frame) -> list[Candidate]:
     """Best total first; equal totals by name, which is the order of the seats."""
     score = frame.weighing.score
@@ -178,8 +188,6 @@ def _ranked(able: Sequence[tuple[int, Estimate]], frame: Frame) -> list[Candidat
     ]
 
 
-def _late(frame: Frame, index: int, expected: Estimate, time_left_ms: int | None) -> Candidate:
+def _aside(frame: Frame, index: int, expected: Estimate, why: Refusal) -> Candidate:
     seat = frame.seats[index]
-    return Candidate(
-        seat.provider.name, seat.model.name, None, (), too_late(expected, time_left_ms), expected
-    )
+    return Candidate(seat.provider.name, seat.model.name, None, (), why, expected)

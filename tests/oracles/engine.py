@@ -15,7 +15,7 @@ from schemas.catalog import CatalogModel, CatalogProvider
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy, Scale
 from schemas.sensitivity import Quality, Sensitivity
-from schemas.snapshot import ProviderSnapshot, ProviderStatus
+from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
 from tests.oracles.rules import says
 
 ORDER = [Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.CONFIDENTIAL, Sensitivity.RESTRICTED]
@@ -61,6 +61,11 @@ def verdict(job: JobFeatures, policy: RoutingPolicy, snapshot: ProviderSnapshot)
             for name in late:
                 unavailable[name] = "deadline"
                 del totals[name]
+    failing = [name for name in totals if often_fails(snapshot, name.split("/")[0])]
+    if len(failing) < len(totals):
+        for name in failing:
+            unavailable[name] = "failing"
+            del totals[name]
     return Verdict(refused, unavailable, totals, worst, outcome_of(totals, unavailable))
 
 
@@ -175,6 +180,11 @@ def why_not_now(snapshot: ProviderSnapshot, provider: str) -> str:
     return "full" if load.headroom_jobs == 0 else ""
 
 
+def often_fails(snapshot: ProviderSnapshot, provider: str) -> bool:
+    load = snapshot.load(provider)
+    return load is not None and load.health.value == "failing"
+
+
 def figures_of(
     job: JobFeatures,
     policy: RoutingPolicy,
@@ -187,16 +197,27 @@ def figures_of(
     tokens_in = into(job, model)
     tokens_out = min(own(job.expected_output_tokens, model), job.max_output_tokens)
     prior = model.latency.expected_ms(tokens_in, tokens_out)
-    seen = load.job_ms_p50
-    takes = prior if seen is None else (prior + seen) // 2
+    latency, delay = times_of(load, prior)
     joint = policy.objective.value == "joint"
     return {
         "cost": cost(model, tokens_in, tokens_out)
-        + (floor(Fraction(load.shadow_usd_micros_per_s * takes, 1000)) if joint else 0),
+        + (floor(Fraction(load.shadow_usd_micros_per_s * latency, 1000)) if joint else 0),
         "worst": worst_of(job, policy, model),
-        "latency": takes,
-        "delay": load.waiting_jobs * (prior if seen is None else seen) // max(1, load.slots),
+        "latency": latency,
+        "delay": delay,
     }
+
+
+def times_of(load: ProviderLoad, prior: int) -> tuple[int, int]:
+    """Of the call, and before it."""
+    slots = max(1, load.slots)
+    if load.pace_millionths is None and load.waiting_work_ms == load.in_flight_work_ms == 0:
+        seen = load.job_ms_p50
+        each = prior if seen is None else seen
+        return (prior if seen is None else (prior + seen) // 2), load.waiting_jobs * each // slots
+    pace = Fraction(load.pace_millionths or 1_000_000, 1_000_000)
+    ahead = load.waiting_work_ms + load.in_flight_work_ms // 2
+    return floor(prior * pace), floor(ahead * pace / slots)
 
 
 def total(policy: RoutingPolicy, figures: dict[str, int], model: CatalogModel) -> Fraction:

@@ -97,7 +97,10 @@ def test_a_prepared_decision_has_the_same_bytes_whatever_was_decided_before(
 @law
 @given(cases, st.data())
 def test_moving_to_another_snapshot_gives_what_preparing_anew_gives(case: Case, data: st.DataObject) -> None:
-    assigned = {load.provider: Assigned(data.draw(st.integers(0, 3)), 10) for load in case.snapshot.loads}
+    assigned = {
+        load.provider: Assigned(data.draw(st.integers(0, 3)), 10, data.draw(st.sampled_from([0, 2_000])))
+        for load in case.snapshot.loads
+    }
     later = case.snapshot.plus(assigned)
     other = data.draw(snapshots())
 

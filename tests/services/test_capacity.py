@@ -261,6 +261,26 @@ async def test_loads_count_living_workers_with_a_key_and_what_is_bound_and_in_fl
         assert (alpha["waiting_jobs"], alpha["waiting_tokens"], alpha["in_flight"]) == (2, 240, 1)
         assert alpha["job_ms_p50"] == 100
         assert (beta["slots"], beta["waiting_jobs"], beta["in_flight"]) == (1, 0, 0)
+        assert (alpha["waiting_work_ms"], alpha["in_flight_tokens"], alpha["health"]) == (0, 120, "well")
+
+
+@pytest.mark.asyncio
+async def test_health_has_a_since_that_stays_while_it_stays(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        found = []
+        for health in ("well", "slow", "slow", "well"):
+            async with here.database.transaction() as connection:
+                assert await capacity.seen(connection, TENANT, "alpha") is not None
+                shown = capacity.Shown({"x": 1}, 2_000_000, 1_000_000, 5, 6, 7, health)
+                await capacity.keep_seen(connection, TENANT, "alpha", shown)
+            async with here.database.transaction() as connection:
+                (row,) = await capacity.loads(connection, TENANT)
+            found.append(row["health_since"])
+
+        assert found[0] is None
+        assert found[1] == found[2] < found[3]
+        assert (row["pace_millionths"], row["faults_millionths"], row["latency_ms_p95"]) == (2_000_000, 7, 5)
 
 
 @pytest.mark.asyncio

@@ -411,3 +411,70 @@ async def test_a_round_that_breaks_is_not_the_last(
 
 async def _is(here: Yard, keeper: Keeper, detail: str) -> bool:
     return await says(here, keeper) == detail
+
+
+# -- work that was bound to a provider as it was before
+
+
+async def bound(here: Yard, count: int, *, work_ms: int = 10_000) -> list[Job]:
+    found = await here.routed(count)
+    await here.do("update jobs set work_ms = %s where state = 'routed'", (work_ms,))
+    return found
+
+
+async def turns(here: Yard, health: str, pace_millionths: int) -> None:
+    shown = capacity.Shown({}, pace_millionths, 1_000_000, None, None, 0, health)
+    async with here.database.transaction() as connection:
+        await capacity.keep_seen(connection, TENANT, "alpha", shown)
+
+
+@pytest.mark.asyncio
+async def test_a_provider_that_turned_slow_keeps_what_it_can_do_and_nothing_swings(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=1)
+        jobs = await bound(here, 8)
+        await turns(here, "slow", 3_000_000)
+        keeper = keeper_of(here)
+
+        done = await keeper.round()
+
+        assert done["replanned"] == 7, "half a minute at a third of the speed is one such job"
+        assert (await here.job(jobs[0].id)).state is JobState.ROUTED
+        last = await here.job(jobs[-1].id)
+        assert (last.state, last.provider, last.work_ms) == (JobState.ACCEPTED, None, 0)
+        assert (last.reason_code, last.reason) == (
+            "replanned",
+            "Taken back from alpha, since alpha is slow now; it is decided anew.",
+        )
+        assert here.metrics.health.labels("alpha")._value.get() == 1
+        assert here.metrics.replanned.labels("alpha")._value.get() == 7
+
+        await bound(here, 8)  # decided after the change, knowing of it
+        assert (await keeper.round())["replanned"] == 0
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_one_that_comes_up_gets_its_share_once(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=1)
+        await bound(here, 6)
+        keeper = keeper_of(here)
+        assert (await keeper.round())["replanned"] == 0
+
+        await here.provider_up("beta", ceiling=1)
+
+        assert (await keeper.round())["replanned"] == 4
+        assert (await keeper.round())["replanned"] == 0
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_a_job_on_its_way_through_its_plan_stays_where_it_is(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=1)
+        await bound(here, 6)
+        await here.do("update jobs set step_attempts = 1 where state = 'routed'")
+        await turns(here, "failing", 1_000_000)
+
+        assert (await keeper_of(here).round())["replanned"] == 0

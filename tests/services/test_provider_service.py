@@ -127,6 +127,29 @@ async def test_good_answers_become_results(database_url: str, redis_url: str) ->
 
 
 @pytest.mark.asyncio
+async def test_what_workers_see_is_folded_into_the_provider_s_row(database_url: str, redis_url: str) -> None:
+    """Two workers, one picture."""
+    async with serving(database_url, redis_url) as yards:
+        await yards.here.routed(4)
+        for _ in range(2):
+            service = await yards.worker(ceiling=1)
+            await service.answer()
+            await service.answer()
+
+        async def told() -> bool:
+            (row,) = await yards.here.database.rows("select * from providers")
+            return bool(row["seen"]) and len(row["seen"]["paces"]) == 4
+
+        await until(told)
+        (row,) = await yards.here.database.rows("select * from providers")
+        assert row["health"] == "well"
+        assert 0 < row["pace_millionths"] < 1_000_000, "it answers at once, and its catalog says a second"
+        assert row["latency_ms_p95"] >= 1
+        assert row["tokens_per_s"] > 0
+        assert service.seen.untold() == ()
+
+
+@pytest.mark.asyncio
 async def test_a_bell_without_work_does_nothing(database_url: str, redis_url: str) -> None:
     async with serving(database_url, redis_url) as yards:
         service = await yards.worker()

@@ -15,7 +15,7 @@ from router_worker.engine.decide import decide
 from router_worker.shelf import features_of
 from router_worker.stage import Stage
 from runtime.db.session import Row
-from runtime.db.stores import artifacts, jobs
+from runtime.db.stores import artifacts, capacity, jobs
 from schemas.canonical import canonical, digest
 from schemas.catalog import Catalog
 from schemas.decision import Decision
@@ -190,6 +190,32 @@ async def test_no_more_is_ever_bound_than_there_is_room_for(database_url: str) -
         for _ in range(3):
             await stage.route()
         assert await here.states() == {"routed": 8, "accepted": 21, "cancelled": 1}
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_what_is_bound_is_counted_in_work_over_all_routers(database_url: str) -> None:
+    """A second at the catalog's speed each, and ten seconds a queue; at half the speed half as many."""
+    async with yard(database_url) as here:
+        policy = a_policy(bind_late=BindLate(seconds=10, max_jobs=100))
+        stage = await published(here, a_catalog(), policy)
+        await here.provider_up(ceiling=1)
+        async with here.database.transaction() as connection:
+            shown = capacity.Shown({}, 2_000_000, 1_000_000, None, None, 0, "well")
+            await capacity.keep_seen(connection, TENANT, "alpha", shown)
+        await here.submit(30, deadline_s=600)
+
+        await stage.route()
+
+        routed = [job for job in await here.jobs() if job.state is JobState.ROUTED]
+        assert [job.work_ms for job in routed] == [1_000] * 5
+        assert all(
+            job.deadline_at and job.start_by and (job.deadline_at - job.start_by).total_seconds() == 2
+            for job in routed
+        )
+        other = await published(here, a_catalog(), policy)
+        await other.route()
+        assert await here.states() == {"routed": 5, "accepted": 25}
     check_invariants(database_url)
 
 

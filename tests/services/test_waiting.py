@@ -46,6 +46,23 @@ async def test_urgent_work_overtakes_all_the_bulk_that_came_before_it(database_u
 
 
 @pytest.mark.asyncio
+async def test_within_a_lane_the_least_slack_goes_first_and_not_the_nearest_deadline(
+    database_url: str,
+) -> None:
+    async with yard(database_url) as here:
+        await handed_in(here, "short", 1, deadline_s=60)
+        await handed_in(here, "long", 1, deadline_s=80)
+        await here.do(
+            "update jobs set start_by = deadline_at - interval '50 s' where custom_id like %s", ("long%",)
+        )
+
+        async with here.database.transaction() as connection:
+            found = await claimed(connection, {UNSEEN: 6}, most=6)
+
+    assert found == ["long-1", "short-1"]
+
+
+@pytest.mark.asyncio
 async def test_a_saturated_class_is_in_nobody_s_way(database_url: str) -> None:
     async with yard(database_url) as here:
         await handed_in(here, "full", 50, lane="urgent")

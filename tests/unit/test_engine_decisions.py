@@ -14,7 +14,7 @@ from schemas.canonical import canonical
 from schemas.decision import Decision, Outcome
 from schemas.policy import PlanLimits, Scale, Scales, Weights
 from schemas.sensitivity import Sensitivity
-from schemas.snapshot import ProviderStatus
+from schemas.snapshot import Health, ProviderStatus
 from tests.engine_values import a_job, a_load, a_model, a_policy, a_price, a_provider, a_snapshot
 
 CHEAP = a_provider("cheap", a_model("c", price=a_price(100_000, 400_000)))
@@ -30,6 +30,41 @@ def steps(decision: Decision) -> list[str]:
 
 def rules(decision: Decision, provider: str) -> list[str]:
     return [r.rule for each in decision.candidates if each.provider == provider for r in each.refusals]
+
+
+def test_a_failing_provider_stands_behind_others_and_serves_where_there_is_no_other() -> None:
+    failing = a_load("cheap", health=Health.FAILING)
+    both = a_snapshot(a_provider("cheap"), a_provider("dear"), loads=(failing,))
+
+    beside = decide(a_job(), a_policy(), both)
+    alone = decide(a_job(), a_policy(), a_snapshot(a_provider("cheap"), loads=(failing,)))
+
+    assert [step.provider for step in beside.plan] == ["dear"]
+    aside = beside.candidates[-1]
+    assert aside.unavailable is not None
+    assert (aside.provider, aside.unavailable.rule) == ("cheap", "failing")
+    assert "cheap/one" in beside.allowed
+    assert [step.provider for step in alone.plan] == ["cheap"]
+
+
+def test_a_queue_counts_by_the_work_in_it_at_today_s_pace() -> None:
+    """Two jobs of a minute are more than five of a second; and a slow provider's second is three."""
+    few = a_load("cheap", slots=1, waiting_jobs=2, waiting_work_ms=120_000)
+    many = a_load(
+        "dear",
+        slots=1,
+        waiting_jobs=5,
+        waiting_work_ms=5_000,
+        in_flight_work_ms=2_000,
+        pace_millionths=3_000_000,
+    )
+    decision = decide(
+        a_job(), a_policy(), a_snapshot(a_provider("cheap"), a_provider("dear"), loads=(few, many))
+    )
+
+    found = {each.provider: each.estimate for each in decision.candidates if each.estimate}
+    assert (found["cheap"].delay_ms, found["cheap"].latency_ms) == (120_000, 1_000)
+    assert (found["dear"].delay_ms, found["dear"].latency_ms) == (18_000, 3_000)
 
 
 def test_of_two_equal_models_the_cheaper_is_chosen_and_the_other_is_the_fallback() -> None:

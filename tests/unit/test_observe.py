@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router_worker.observe import depth, snapshot_of
 from schemas.policy import BindLate
-from schemas.snapshot import Assigned, ProviderLoad, ProviderStatus
+from schemas.snapshot import Assigned, Health, ProviderLoad, ProviderStatus
 from tests.engine_values import NOON, a_model, a_provider
 from tests.yard import a_catalog
 
@@ -155,6 +155,33 @@ def test_before_observations_the_catalog_s_fastest_model_is_the_guess() -> None:
     """The model's prior is a second: 4 slots do 120 jobs in half a minute, and 100 is the most."""
     assert load(row(job_ms_p50=None)).headroom_jobs == 100
     assert load(row(job_ms_p50=None)).job_ms_p50 is None
+
+
+def test_room_is_work_at_today_s_pace_and_two_jobs_a_slot_at_least() -> None:
+    """Four slots, half a minute, three times as slow: 40 seconds of work at the catalog's speed."""
+    slow = load(row(pace_millionths=3_000_000, waiting_jobs=9, waiting_work_ms=27_000))
+    assert (slow.room_work_ms, slow.headroom_jobs) == (13_000, 5)
+
+    full = load(row(pace_millionths=3_000_000, waiting_jobs=9, waiting_work_ms=45_000))
+    assert full.headroom_jobs == 0
+    few = load(row(pace_millionths=3_000_000, waiting_jobs=3, waiting_work_ms=45_000))
+    assert few.headroom_jobs == 5
+
+
+def test_work_that_is_assigned_takes_room_by_its_size() -> None:
+    snapshot = snapshot_of(a_catalog("alpha"), "d", [row(slots=1)], BIND_LATE, taken_at=NOON)
+
+    (after,) = snapshot.plus({"alpha": Assigned(jobs=2, tokens=0, work_ms=31_000)}).loads
+
+    assert (after.room_work_ms, after.headroom_jobs) == (-1_000, 0)
+
+
+def test_a_slow_provider_that_nobody_called_for_a_minute_is_tried_again() -> None:
+    slow = {"health": "slow", "pace_millionths": 4_000_000, "usual_millionths": 900_000}
+
+    assert load(row(**slow, unseen_s=5.0)).health is Health.SLOW
+    again = load(row(**slow, unseen_s=61.0))
+    assert (again.health, again.pace_millionths) == (Health.WELL, 900_000)
 
 
 def test_the_snapshot_has_one_load_a_provider_of_the_catalog_by_name_and_no_other() -> None:

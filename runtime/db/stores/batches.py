@@ -71,9 +71,10 @@ async def add_jobs(connection: Connection, jobs: Sequence[tuple[Job, AuditEvent]
         connection,
         """
         insert into jobs (id, tenant_id, batch_id, custom_id, name, document_digest, review_digest, sensitivity,
-                          residency, quality, lane, deadline_at, state, version, audit_head)
+                          residency, quality, lane, deadline_at, start_by, state, version, audit_head)
         select id, tenant, batch, custom_id, name, document, review, sensitivity,
-               array(select jsonb_array_elements_text(residency)), quality, lane, deadline, state, version, head
+               array(select jsonb_array_elements_text(residency)), quality, lane, deadline, deadline, state,
+               version, head
         from unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[],
                     %s::text[], %s::jsonb[], %s::text[], %s::int[], %s::timestamptz[], %s::text[], %s::int[],
                     %s::bytea[])

@@ -6,9 +6,12 @@ ceiling: so the ceiling holds over all workers and hosts, whatever becomes of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+
+import orjson
 
 from runtime.breaker import Breaker, BreakerState, may_enter
 from runtime.congestion import Allowance
@@ -151,7 +154,7 @@ async def routed(connection: Connection, tenant_id: str, provider: str, *, most:
         select {COLUMNS} from jobs j
         where j.state = 'routed' and j.provider = %s and j.tenant_id = %s
           and (j.not_before is null or j.not_before <= now())
-        order by j.lane, j.deadline_at, j.id limit %s for update skip locked
+        order by j.lane, j.start_by, j.id limit %s for update skip locked
         """,
         (provider, tenant_id, most),
     )
@@ -293,21 +296,29 @@ select p.name, coalesce(p.set_ceiling, p.ceiling) as ceiling, p.paused, p.draini
     p.switched_at, {breakers.COLUMNS}, {breakers.PROBE_IS_HELD} as probe_is_held, p.breaker_reason, now() as now,
     p.rests_until > now() as resting, p.rests_until, p.rest_reason,
     coalesce(w.slots, 0) as slots, w.job_ms_p50, coalesce(w.workers, 0) as workers,
-    coalesce(w.keyless, 0) as keyless, w.detail,
-    (select count(*) from jobs j where j.state = 'serving'
-        and j.slot_id in (select s.id from slots s where s.tenant_id = p.tenant_id and s.provider = p.name)
-    ) as in_flight,
-    r.jobs as waiting_jobs, r.tokens as waiting_tokens
+    coalesce(w.keyless, 0) as keyless, w.detail, w.up_since,
+    p.pace_millionths, p.usual_millionths, p.latency_ms_p95, p.tokens_per_s, p.faults_millionths,
+    p.health, p.health_since, extract(epoch from clock_timestamp() - p.seen_at)::float8 as unseen_s,
+    s.jobs as in_flight, s.tokens as in_flight_tokens, s.work_ms as in_flight_work_ms,
+    r.jobs as waiting_jobs, r.tokens as waiting_tokens, r.work_ms as waiting_work_ms
 from providers p
 left join lateral (
     select sum(slots) filter (where key_found) as slots, count(*) filter (where key_found) as workers,
         count(*) filter (where not key_found) as keyless, max(detail) as detail,
+        min(started_at) filter (where key_found) as up_since,
         percentile_disc(0.5) within group (order by job_ms_p50)::int as job_ms_p50
     from workers w where w.tenant_id = p.tenant_id and w.provider = p.name
         and w.seen_at > now() - make_interval(secs => %(fresh_s)s)
 ) w on true
 left join lateral (
-    select count(*) as jobs, coalesce(sum(tokens), 0) as tokens
+    select count(*) as jobs, coalesce(sum(tokens), 0)::bigint as tokens,
+        coalesce(sum(work_ms), 0)::bigint as work_ms
+    from jobs j where j.state = 'serving'
+        and j.slot_id in (select s.id from slots s where s.tenant_id = p.tenant_id and s.provider = p.name)
+) s on true
+left join lateral (
+    select count(*) as jobs, coalesce(sum(tokens), 0)::bigint as tokens,
+        coalesce(sum(work_ms), 0)::bigint as work_ms
     from jobs j where j.state = 'routed' and j.provider = p.name and j.tenant_id = p.tenant_id
 ) r on true
 where p.tenant_id = %(tenant)s order by p.name
@@ -315,5 +326,53 @@ where p.tenant_id = %(tenant)s order by p.name
 
 
 async def loads(connection: Connection, tenant_id: str, *, fresh_s: float = 15.0) -> list[Row]:
-    """One row a provider: its settings, its living workers, and what is bound and in flight there."""
+    """One row a provider: its settings, its living workers, what its calls showed, and what is bound and in flight."""
     return await fetch(connection, _LOADS, {"tenant": tenant_id, "fresh_s": fresh_s})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the calls of a provider showed, as its row keeps it."""
+
+    seen: Mapping[str, Any]
+    pace_millionths: int | None
+    usual_millionths: int | None
+    latency_ms_p95: int | None
+    tokens_per_s: int | None
+    faults_millionths: int
+    health: str
+
+
+async def seen(connection: Connection, tenant_id: str, provider: str) -> Mapping[str, Any]:
+    """What was kept last. Locks the provider's row, so that two workers' observations come one after the other."""
+    rows = await fetch(
+        connection,
+        "select seen from providers where tenant_id = %s and name = %s for no key update",
+        (tenant_id, provider),
+    )
+    found: Mapping[str, Any] = rows[0]["seen"] if rows else {}
+    return found
+
+
+async def keep_seen(connection: Connection, tenant_id: str, provider: str, shown: Shown) -> None:
+    await fetch(
+        connection,
+        """
+        update providers set seen = %s::jsonb, seen_at = clock_timestamp(), pace_millionths = %s,
+            usual_millionths = %s, latency_ms_p95 = %s, tokens_per_s = %s, faults_millionths = %s,
+            health_since = case when health = %s then health_since else clock_timestamp() end, health = %s
+        where tenant_id = %s and name = %s
+        """,
+        (
+            orjson.dumps(shown.seen).decode(),
+            shown.pace_millionths,
+            shown.usual_millionths,
+            shown.latency_ms_p95,
+            shown.tokens_per_s,
+            shown.faults_millionths,
+            shown.health,
+            shown.health,
+            tenant_id,
+            provider,
+        ),
+    )

@@ -28,7 +28,7 @@ COLUMNS = """
     j.sensitivity, j.residency, j.quality, j.lane, j.deadline_at, j.max_cost_usd_micros, j.state, j.version,
     j.lease_token, j.slot_id::text, j.route_class, j.features, j.provider, j.model, j.plan, j.step, j.attempts,
     j.excused, j.step_attempts, j.interruptions, j.plans, j.not_before, j.reason_code, j.reason, j.cost_usd_micros,
-    j.work_ms, j.reserved_usd_micros, j.audit_head
+    j.start_by, j.work_ms, j.reserved_usd_micros, j.audit_head
 """
 """For a select from `jobs j`, to be read by `job_of`."""
 
@@ -56,12 +56,13 @@ with asked as (
         %(provider)s::text[], %(model)s::text[], %(plan)s::jsonb[], %(step)s::int[], %(attempts)s::int[],
         %(excused)s::int[], %(step_attempts)s::int[], %(interruptions)s::int[], %(plans)s::int[],
         %(not_before)s::timestamptz[],
-        %(reason_code)s::text[], %(reason)s::text[], %(cost)s::bigint[], %(work_ms)s::bigint[],
+        %(reason_code)s::text[], %(reason)s::text[], %(cost)s::bigint[], %(start_by)s::timestamptz[],
+        %(work_ms)s::bigint[],
         %(reserved)s::bigint[], %(audit_head)s::bytea[],
         %(tenant)s::text[], %(body)s::bytea[], %(prev_hash)s::bytea[]
     ) as t(id, version, token, state, lease_token, slot_id, route_class, features, tokens, provider, model, plan,
            step, attempts, excused, step_attempts, interruptions, plans, not_before, reason_code, reason, cost,
-           work_ms, reserved, audit_head, tenant, body, prev_hash)
+           start_by, work_ms, reserved, audit_head, tenant, body, prev_hash)
 ), moved as (
     update jobs j set
         state = a.state, version = j.version + 1, lease_token = a.lease_token, slot_id = a.slot_id,
@@ -70,7 +71,7 @@ with asked as (
         excused = a.excused,
         step_attempts = a.step_attempts, interruptions = a.interruptions, plans = a.plans,
         not_before = a.not_before, reason_code = a.reason_code, reason = a.reason, cost_usd_micros = a.cost,
-        work_ms = a.work_ms, reserved_usd_micros = a.reserved,
+        start_by = a.start_by, work_ms = a.work_ms, reserved_usd_micros = a.reserved,
         reserved_on = case when a.reserved > 0 then (now() at time zone 'utc')::date::text else j.reserved_on end,
         audit_head = a.audit_head, updated_at = clock_timestamp()
     from asked a
@@ -141,6 +142,7 @@ def _moving(after: Sequence[Job], before: Sequence[Job]) -> dict[str, list[Any]]
         "reason_code": [job.reason_code for job in after],
         "reason": [job.reason for job in after],
         "cost": [job.cost_usd_micros for job in after],
+        "start_by": [job.start_by for job in after],
         "work_ms": [job.work_ms for job in after],
         "reserved": [job.reserved_usd_micros for job in after],
         "audit_head": [job.audit_head for job in after],
@@ -148,14 +150,14 @@ def _moving(after: Sequence[Job], before: Sequence[Job]) -> dict[str, list[Any]]
 
 
 async def classify(connection: Connection, jobs: Sequence[Job]) -> None:
-    """Keeps what the router learned of jobs that stay where they are: features and class, no move."""
+    """Keeps what the router learned of jobs that stay where they are: features, class and slack, no move."""
     await fetch(
         connection,
         """
         update jobs j set route_class = a.route_class, features = coalesce(a.features, j.features),
-               tokens = a.tokens
-        from unnest(%s::uuid[], %s::int[], %s::text[], %s::jsonb[], %s::int[])
-             as a(id, version, route_class, features, tokens)
+               tokens = a.tokens, start_by = a.start_by
+        from unnest(%s::uuid[], %s::int[], %s::text[], %s::jsonb[], %s::int[], %s::timestamptz[])
+             as a(id, version, route_class, features, tokens, start_by)
         where j.id = a.id and j.version = a.version
         """,
         (
@@ -164,6 +166,7 @@ async def classify(connection: Connection, jobs: Sequence[Job]) -> None:
             [job.route_class for job in jobs],
             [_features_json(job.features) for job in jobs],
             [job.features.tokens if job.features else 0 for job in jobs],
+            [job.start_by for job in jobs],
         ),
     )
 
@@ -260,6 +263,7 @@ def job_of(row: Row) -> Job:
         reason_code=row["reason_code"],
         reason=row["reason"],
         cost_usd_micros=row["cost_usd_micros"],
+        start_by=row["start_by"],
         work_ms=row["work_ms"],
         reserved_usd_micros=row["reserved_usd_micros"],
         audit_head=bytes(row["audit_head"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from runtime.db.session import Connection, Row, fetch
 from runtime.db.stores.breakers import SHUT
 from runtime.db.stores.jobs import COLUMNS, job_of
@@ -92,9 +94,40 @@ async def bound_to(connection: Connection, tenant_id: str, provider: str, *, mos
         f"""
         select {COLUMNS} from jobs j
         where j.tenant_id = %s and j.state = 'routed' and j.provider = %s
-        order by j.lane, j.deadline_at, j.id limit %s for update skip locked
+        order by j.lane, j.start_by, j.id limit %s for update skip locked
         """,
         (tenant_id, provider, most),
+    )
+    return [job_of(row) for row in rows]
+
+
+async def bound_beyond(
+    connection: Connection,
+    tenant_id: str,
+    provider: str,
+    *,
+    keep_work_ms: int,
+    keep_jobs: int,
+    before: datetime,
+    most: int,
+) -> list[Job]:
+    """Locks jobs that wait for a slot of the provider behind so much work, the least urgent first, and that were bound
+    before the given time. A job on its way through its plan stays where it is."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.id in (
+            select id from (
+                select id, sum(work_ms) over urgency as till_ms, row_number() over urgency as place
+                from jobs where tenant_id = %s and state = 'routed' and provider = %s
+                window urgency as (order by lane, start_by, id)
+            ) q where till_ms > %s and place > %s)
+          and j.state = 'routed' and j.provider = %s and j.updated_at < %s
+          and j.step = 0 and j.step_attempts = 0 and j.interruptions = 0
+        order by j.lane desc, j.start_by desc, j.id desc limit %s for update skip locked
+        """,
+        (tenant_id, provider, keep_work_ms, keep_jobs, provider, before, most),
     )
     return [job_of(row) for row in rows]
 

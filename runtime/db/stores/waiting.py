@@ -20,12 +20,12 @@ from unnest(%(classes)s::text[], %(limits)s::int[]) as c(route_class, most)
 cross join lateral (
     select * from jobs w
     where w.state in ('accepted', 'held') and w.route_class = c.route_class and w.tenant_id = %(tenant)s
-    order by w.lane, w.deadline_at, w.id
+    order by w.lane, w.start_by, w.id
     limit c.most
     for update skip locked
 ) j
 join documents d on d.tenant_id = j.tenant_id and d.digest = j.document_digest
-order by j.lane, j.deadline_at, j.id
+order by j.lane, j.start_by, j.id
 limit %(most)s
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Double, Identity, Index, text
 from sqlmodel import Field, SQLModel
@@ -53,6 +54,17 @@ class ProviderRow(SQLModel, table=True):
     cut_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
     cut_to: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
     cut_level: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
+
+    seen: dict[str, Any] = Field(sa_column=columns.json(server_default=text("'{}'")))
+    """What its calls showed, over all workers; see `governance.drift.seen`. The figures below are read off it."""
+    seen_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    pace_millionths: int | None = Field(sa_column=columns.big_number(nullable=True))
+    usual_millionths: int | None = Field(sa_column=columns.big_number(nullable=True))
+    latency_ms_p95: int | None = Field(sa_column=columns.number(nullable=True))
+    tokens_per_s: int | None = Field(sa_column=columns.number(nullable=True))
+    faults_millionths: int = Field(sa_column=columns.number(server_default=text("0")))
+    health: str = Field(sa_column=columns.words(server_default=text("'well'")))
+    health_since: datetime | None = Field(sa_column=columns.instant(nullable=True))
     updated_at: datetime = Field(sa_column=columns.written_at())
 
 

@@ -18,8 +18,8 @@ from runtime.db import columns
 WAITING = "state in ('accepted', 'held')"
 OPEN = "state in ('accepted', 'held', 'routed', 'serving', 'in_review')"
 
-_URGENCY = ("lane", "deadline_at", "id")
-"""Lane first, then the nearest deadline (none sorts last), then the order of arrival (ids are UUIDv7)."""
+_URGENCY = ("lane", "start_by", "id")
+"""Lane first, then the least slack (no deadline sorts last), then the order of arrival (ids are UUIDv7)."""
 
 
 class JobRow(SQLModel, table=True):
@@ -50,6 +50,8 @@ class JobRow(SQLModel, table=True):
     quality: str = Field(sa_column=columns.words())
     lane: int = Field(sa_column=columns.small_number())
     deadline_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    start_by: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    """Its deadline, less what its call is expected to take; see `schemas.job`."""
     max_cost_usd_micros: int | None = Field(sa_column=columns.big_number(nullable=True))
 
     state: str = Field(sa_column=columns.words())
