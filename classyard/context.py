@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from classyard.embedded.home import Home
 from governance.policies.source import load_policy
 from governance.reviews import find_review
-from router_worker.stage import Rules
+from router_worker.rules import Rules
 from runtime.catalog import load_catalog
 from runtime.config_files import packaged
 from runtime.db.session import Database

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from router_worker.bound.shadows import Kind, shadows
 from router_worker.engine.decide import prepare
 from router_worker.observe import snapshot_of
-from router_worker.stage import Rules
+from router_worker.rules import Rules
 from runtime.db.session import Database, Row, clock
 from runtime.db.stores import bounds, capacity
 from schemas.features import features_of

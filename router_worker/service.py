@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from router_worker.features.extract import Extractor
 from router_worker.prices import Prices
 from router_worker.reports import Reports
-from router_worker.stage import Rules, Stage
+from router_worker.rules import Rules
+from router_worker.stage import Stage
 from runtime.db.session import Database
 from runtime.db.stores import capacity
 from runtime.db.stores.capacity import Heartbeat

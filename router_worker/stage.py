@@ -9,15 +9,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from router_worker.bound.shadows import priced
+from router_worker.classes import formed_by, open_classes, providers_of, route_class_of
 from router_worker.engine.constraints import call_cost_usd_micros
-from router_worker.engine.decide import Prepared, prepare, route_class
-from router_worker.features.extract import Extractor, money_left, time_left_ms
+from router_worker.engine.decide import Prepared, prepare
+from router_worker.features.extract import Extractor
 from router_worker.observe import snapshot_of
+from router_worker.outcome import at_this_moment, moved_by, start_by, with_work
 from router_worker.promises import FRESH_S, promises
 from router_worker.purses import purse_over, reopened
+from router_worker.rules import Rules
 from router_worker.spending import Purse, held_behind, told
 from runtime import failpoints
 from runtime.clock import Ticks, ticks
@@ -27,38 +30,17 @@ from runtime.metrics import Metrics
 from runtime.settings import Settings
 from schemas.budget import Account
 from schemas.canonical import canonical, digest
-from schemas.catalog import Catalog
 from schemas.decision import Decision, Outcome
 from schemas.features import JobFeatures
 from schemas.job import Job
-from schemas.lifecycle import JobState
-from schemas.policy import RoutingPolicy
 from schemas.review import Review
-from schemas.snapshot import Assigned, ProviderSnapshot, ProviderStatus, RungPromise
+from schemas.snapshot import Assigned, ProviderSnapshot, RungPromise
 
 CHUNK_BYTES = 32 * 1024 * 1024
 """Text that is read in one transaction; a chunk of long documents is shorter."""
 
 SNAPSHOT_S = 0.5
 """A snapshot is used for so long; what was bound meanwhile by this router is added to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the router decides by, with the digests under which it is stored."""
-
-    catalog: Catalog
-    policy: RoutingPolicy
-    catalog_digest: str
-    policy_digest: str
-
-    @classmethod
-    def of(cls, catalog: Catalog, policy: RoutingPolicy) -> Rules:
-        return cls(catalog, policy, digest(catalog), digest(policy))
-
-    @property
-    def digest(self) -> str:
-        return digest([self.catalog_digest, self.policy_digest])
 
 
 @dataclass(slots=True)
@@ -215,7 +197,7 @@ class Stage:
             route_class=self._class_of(decision, tightest, job),
             start_by=start_by(job, decision) or job.start_by,
         )
-        chunk.classes[classed.route_class] = _providers_of(decision)
+        chunk.classes[classed.route_class] = providers_of(decision)
         after = with_work(moved_by(classed, decision), features, chunk.prepared)
         if after is None:
             chunk.classified.append(classed)
@@ -238,7 +220,7 @@ class Stage:
         waits = held_behind(decision, tightest, job.batch_id, self._attempts)
         if waits is None or tightest is None:
             return plain  # below, those within budget and only full or down are part of the name
-        name = waits.named(digest([plain, _providers_of(decision)]).removeprefix("sha256:")[:16])
+        name = waits.named(digest([plain, providers_of(decision)]).removeprefix("sha256:")[:16])
         self._tried[name] = tightest[1]
         return name
 
@@ -328,104 +310,6 @@ class Stage:
             self.metrics.decided.labels(one.outcome).inc()
             if one.outcome == Outcome.REFUSED:
                 self.metrics.refusals.labels(one.job.reason_code).inc()
-
-
-def at_this_moment(
-    features: JobFeatures, job: Job, now: datetime, *, ceiling_usd_micros: int | None = None
-) -> JobFeatures:
-    """Time and money as they are now: features are extracted once, and these two run out. The ceiling is the policy's
-    for any one document; the lower one of it and the job's own holds."""
-    ceilings = [each for each in (job.max_cost_usd_micros, ceiling_usd_micros) if each is not None]
-    capped = replace(job, max_cost_usd_micros=min(ceilings, default=None))
-    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=money_left(capped))
-
-
-def moved_by(job: Job, decision: Decision) -> Job | None:
-    """The job after the decision; None where it stays where it is."""
-    why = {"reason_code": decision.reason_code, "reason": decision.reason}
-    if decision.outcome is Outcome.ROUTED:
-        first = decision.plan[0]
-        return job.moved(
-            JobState.ROUTED,
-            provider=first.provider,
-            model=first.model,
-            plan=decision.plan,
-            step=0,
-            step_attempts=0,
-            plans=job.plans + 1,
-            not_before=None,
-            **why,
-        )
-    if decision.outcome is Outcome.REFUSED:
-        return job.moved(JobState.REFUSED, **why)
-    if decision.outcome is Outcome.HELD and job.state is JobState.ACCEPTED:
-        return job.moved(JobState.HELD, **why)
-    return None
-
-
-def with_work(job: Job | None, features: JobFeatures, prepared: Prepared) -> Job | None:
-    """A job that was bound carries what its call is expected to take there, so that queues can be summed."""
-    if job is None or job.provider is None or job.model is None:
-        return job
-    return replace(job, work_ms=prepared.work_ms(features, job.provider, job.model))
-
-
-def start_by(job: Job, decision: Decision) -> datetime | None:
-    """When its call must start at the latest to end in time, where it would be fastest of all that may serve it."""
-    calls = [each.estimate.latency_ms for each in decision.candidates if each.estimate is not None]
-    if job.deadline_at is None or not calls:
-        return None
-    return job.deadline_at - timedelta(milliseconds=min(calls))
-
-
-def open_classes(
-    known: Mapping[str, tuple[str, tuple[str, ...]]],
-    rules_digest: str,
-    snapshot: ProviderSnapshot,
-    *,
-    most: int,
-) -> dict[str, int]:
-    """The classes from which to claim now, with how many of each.
-
-    Jobs that nobody has looked at, and those that were classed under other rules, are always looked at. Of the
-    others, a class is open while a provider that it allows is ready and has headroom.
-    """
-    room = {
-        load.provider: load.headroom_jobs
-        for load in snapshot.loads
-        if load.status is ProviderStatus.READY and load.headroom_jobs > 0
-    }
-    limits = {waiting.UNSEEN: most}
-    for name, (formed_by, providers) in known.items():
-        headroom = sum(room.get(provider, 0) for provider in providers)
-        if formed_by != rules_digest:
-            headroom = most
-        if headroom:
-            limits[name] = headroom
-    return limits
-
-
-def formed_by(rules: Rules, snapshot: ProviderSnapshot) -> str:
-    """What classes are formed under: the rules, and which providers have no key. When a key comes or goes, waiting
-    jobs are looked at anew."""
-    keyless = sorted(load.provider for load in snapshot.loads if load.status is ProviderStatus.NO_KEY)
-    return digest([rules.digest, keyless])
-
-
-def route_class_of(decision: Decision, rules_digest: str) -> str:
-    """Short, and different for the same providers under different rules."""
-    return digest([rules_digest, route_class(decision)]).removeprefix("sha256:")[:16]
-
-
-def _providers_of(decision: Decision) -> tuple[str, ...]:
-    """Of the allowed ones, those that no budget stands in the way of: a budget is not theirs to lift."""
-    dear = {
-        f"{each.provider}/{each.model}"
-        for each in decision.candidates
-        if each.unavailable and each.unavailable.rule == "budget"
-    }
-    held = decision.outcome is not Outcome.ROUTED
-    return tuple(sorted({pair.partition("/")[0] for pair in decision.allowed if not (held and pair in dear)}))
 
 
 def _within(rows: list[Row]) -> list[Row]:

@@ -15,7 +15,8 @@ import fakeredis
 
 from producer.intake.accept import Accepted, accept
 from router_worker.features.extract import Extractor
-from router_worker.stage import Rules, Stage
+from router_worker.rules import Rules
+from router_worker.stage import Stage
 from runtime.db.session import Database, Row
 from runtime.db.stores import capacity, jobs
 from runtime.db.stores.capacity import Heartbeat

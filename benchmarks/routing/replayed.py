@@ -22,9 +22,9 @@ from benchmarks.routing.made import MORNING, a_catalog, a_job, a_policy, a_snaps
 from benchmarks.routing.plan import Plan
 from governance.policies.source import load_policy
 from router_worker.engine.decide import prepare
+from router_worker.outcome import moved_by
 from router_worker.replay import Verified, flaw_of
 from router_worker.shelf import Recorded, Shelf, recorded_of
-from router_worker.stage import moved_by
 from runtime.db.stores.jobs import Move, move_of
 from schemas.canonical import canonical, digest
 from schemas.catalog import Catalog

@@ -37,7 +37,8 @@ from producer.intake.accept import accept
 from provider_workers.checks.review import check
 from provider_workers.parcels import Parcels, counted
 from router_worker.features.extract import Extractor
-from router_worker.stage import Rules, Stage
+from router_worker.rules import Rules
+from router_worker.stage import Stage
 from runtime.db.session import Database, clock
 from runtime.db.stores import capacity, jobs, record
 from runtime.db.stores.capacity import Heartbeat

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router_worker.stage import Rules, formed_by, open_classes
+from router_worker.classes import formed_by, open_classes
+from router_worker.rules import Rules
 from runtime.db.stores.waiting import UNSEEN
 from schemas.policy import RoutingPolicy
 from schemas.snapshot import ProviderSnapshot, ProviderStatus
