@@ -1,9 +1,9 @@
-"""A slot as the worker that has it sees it: whether it is still held, and the one call that is under way in it."""
+"""A slot as the worker that has it sees it: whether it is still held, which of its jobs are, and the call under way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -11,10 +11,16 @@ T = TypeVar("T")
 
 class Hold:
     """Lost when the slot was taken back: its lease ended, or its provider was killed. Then the call under way is
-    given up at once, so that nothing is sent or waited for beyond what the slot permits."""
+    given up at once, so that nothing is sent or waited for beyond what the slot permits.
 
-    def __init__(self) -> None:
+    A single job can be withdrawn: it was cancelled. Then its call is not made, or given up, and the others go on."""
+
+    def __init__(self, jobs: Iterable[str] = ()) -> None:
+        self.jobs = frozenset(jobs)
+        """Of the parcel, by id."""
         self._lost = False
+        self._withdrawn: frozenset[str] = frozenset()
+        self._job = ""
         self._call: asyncio.Task[Any] | None = None
 
     @property
@@ -26,21 +32,31 @@ class Hold:
         if self._call is not None:
             self._call.cancel()
 
-    async def during(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What `work` comes to; None where the slot was lost before it came to its end."""
-        if self._lost:
+    def withdraw(self, jobs: Collection[str]) -> None:
+        self._withdrawn |= frozenset(jobs)
+        if self._job in jobs and self._call is not None:
+            self._call.cancel()
+
+    def is_withdrawn(self, job: str) -> bool:
+        return job in self._withdrawn
+
+    async def during(self, work: Coroutine[Any, Any, T], *, job: str = "") -> T | None:
+        """What `work` comes to; None where slot or job was taken back before it came to its end."""
+        if self._lost or job in self._withdrawn:
             work.close()
             return None
+        self._job = job
         call = self._call = asyncio.create_task(work)
         try:
             done: T = await call
             return done
         except asyncio.CancelledError:
-            if self._lost and call.cancelled() and not _is_cancelled():
+            gone = self._lost or job in self._withdrawn
+            if gone and call.cancelled() and not _is_cancelled():
                 return None
             raise
         finally:
-            self._call = None
+            self._job, self._call = "", None
 
 
 def _is_cancelled() -> bool:

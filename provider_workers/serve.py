@@ -42,7 +42,7 @@ LONGEST_WORD = 200
 """Characters kept of what a provider says its model is called."""
 
 
-TAKEN_BACK = Fault(FaultKind.TAKEN_BACK, "Its slot was taken back while the call was under way.")
+TAKEN_BACK = Fault(FaultKind.TAKEN_BACK, "It was taken back or cancelled while the call was under way.")
 
 
 class UnknownModel(Exception):
@@ -131,7 +131,7 @@ class Server:
         with self.metrics.in_flight.labels(self.provider.name).track_inprogress():
             failpoints.reach("call.send")
             sent = self.caller.send(request, idempotency_key=f"{job.id}-{job.attempts}")
-            reply = await hold.during(sent) or TAKEN_BACK
+            reply = await hold.during(sent, job=job.id) or TAKEN_BACK
             failpoints.reach("call.replied")
         if isinstance(reply, Fault):
             return reply, Usage(0, 0), None

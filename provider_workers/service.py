@@ -22,7 +22,7 @@ from provider_workers.writer import Finished, Writer
 from runtime.clock import ticks, utc_now
 from runtime.credentials import resolve
 from runtime.db.session import Database
-from runtime.db.stores import artifacts, capacity
+from runtime.db.stores import artifacts, capacity, jobs
 from runtime.db.stores.capacity import Heartbeat, Shown
 from runtime.doorbells import Doorbells, RedisDoorbells
 from runtime.heartbeat import beat_once, pulse, repeat, stop
@@ -123,7 +123,7 @@ class ProviderService:
             parcel = await self._parcels.take(self.seen.job_ms_p50)
         if parcel is None:
             return
-        self._slots.setdefault(parcel.slot_id, Hold())
+        self._slots.setdefault(parcel.slot_id, Hold(job.id for job in parcel.jobs))
         self._standing.claimed(parcel.breaker)
         await self._serve_parcel(parcel, self._server)
 
@@ -135,6 +135,9 @@ class ProviderService:
             if parcel.more:
                 await self._bells.ring(provider_queue(self.provider.name), 1)
             while left and not self._must_stop(parcel):
+                if self._slots[parcel.slot_id].is_withdrawn(left[0].id):
+                    left.pop(0)  # it is final already, and not ours any more
+                    continue
                 done = await self._serve_one(left[0], parcel, server)
                 commits.append(self._writer.write(done.finished if isinstance(done, Served) else done))
                 left.pop(0)  # handed in: whatever happens now, it is not ours to give back
@@ -168,7 +171,7 @@ class ProviderService:
     async def _rests_after(self, served: Served, handed_on: set[str]) -> bool:
         """Keeps what the call says of the provider, and returns whether that rests now."""
         if served.attempt_was_given_up:
-            return True
+            return False  # the slot is lost, or only this job was cancelled
         outage = is_outage(served.ending)
         self.seen.saw(served.latency_ms, outage=outage, ended_s=ticks())
         self._note(served)
@@ -243,12 +246,17 @@ class ProviderService:
         self._lose(asked, held)
 
     async def _look(self) -> None:
-        """How the provider stands, and which slots are still ours: within a heartbeat after an operator's word."""
+        """How the provider stands, and which slots and jobs are still ours: within a heartbeat after a word of an
+        operator or a submitter."""
         await self._standing.look()
         if asked := list(self._slots):
+            in_hand = [job for hold in self._slots.values() for job in hold.jobs]
             async with self._database.transaction() as connection:
                 held = await capacity.held(connection, asked)
+                withdrawn = await jobs.withdrawn(connection, in_hand)
             self._lose(asked, held)
+            for hold in self._slots.values():
+                hold.withdraw(withdrawn & hold.jobs)
 
     def _lose(self, asked: list[str], held: frozenset[str]) -> None:
         """A slot that is gone was taken back: its call is given up, and its commits are fenced."""

@@ -62,8 +62,9 @@ def test_a_cancelled_batch_stops_keeps_what_is_done_and_can_be_taken_up_again(
     assert done == states["succeeded"] >= 10
     until(lambda: running.one("select count(*) from slots") == 0, "the slots to be given back")
     assert running.states(batch) == states, "a call that was under way changed a final row"
-    calls = pretend.stats("steady")["calls"]
-    assert calls <= states["succeeded"] + CEILING
+    # What is under way is given up within a heartbeat (half a second here), and nothing new is begun after it.
+    calls, in_a_heartbeat = pretend.stats("steady")["calls"], 4 * CEILING
+    assert calls <= states["succeeded"] + in_a_heartbeat
 
     pretend.become("steady", QUICK)
     again = running.cli("retry", batch, "--state", "cancelled", "--wait")

@@ -196,6 +196,18 @@ async def open_of_batch(connection: Connection, tenant_id: str, batch_id: str, *
     return [job_of(row) for row in rows]
 
 
+async def withdrawn(connection: Connection, held: Sequence[str]) -> frozenset[str]:
+    """Of the jobs that a worker holds, those that were cancelled meanwhile."""
+    if not held:
+        return frozenset()
+    rows = await fetch(
+        connection,
+        "select j.id::text from unnest(%s::uuid[]) as a(id) join jobs j on j.id = a.id where j.state = 'cancelled'",
+        (list(held),),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def final_of_batch(
     connection: Connection,
     tenant_id: str,
@@ -284,4 +296,5 @@ __all__ = [
     "move",
     "move_of",
     "open_of_batch",
+    "withdrawn",
 ]
