@@ -307,7 +307,7 @@ def test_a_provider_without_a_key(
     trouble = "Provider 'keyed' has its key at 'env:KEY_THAT_NOBODY_SET', and there is none there."
     assert trouble in classyard("status").out
     assert trouble in classyard("providers").out
-    assert trouble in classyard("explain", nowhere.out.splitlines()[-2].rpartition("(")[2].rstrip(")")).out
+    assert trouble in classyard("explain", listed[0].rpartition("(")[2].rstrip(")")).out
     assert pretend.stats("keyed")["calls"] == 0
     assert running.pid("provider-keyed") == pid
     log = (running.home.logs / "provider-keyed.log").read_text()

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from classyard import cli, flower, roles
+from classyard.context import Context
 from runtime.catalog import load_catalog
 from runtime.db import migrate
 from runtime.settings import Settings
@@ -186,7 +187,7 @@ def test_the_commands_are_those_of_the_command_line(monkeypatch: pytest.MonkeyPa
     called: dict[str, Any] = {}
     context = SimpleNamespace(settings=SimpleNamespace(database_url="postgresql://"))
     context.connected = lambda: context
-    monkeypatch.setattr(cli, "_context", lambda: context)
+    monkeypatch.setattr(Context, "from_environment", lambda: context)
     monkeypatch.setattr(migrate, "migrate", lambda url: called.setdefault("migrate", url))
     monkeypatch.setattr(roles, "run_router", lambda _: called.setdefault("router", 0))
     monkeypatch.setattr(roles, "run_keeper", lambda _: called.setdefault("keeper", 0))
