@@ -260,19 +260,7 @@ def _after_fault(job: Job, fault: Fault, limits: PlanLimits, now: datetime, jitt
 
 
 def _decided_anew(job: Job, fault: Fault, why: str) -> Job:
-    return job.moved(
-        JobState.ACCEPTED,
-        slot_id=None,
-        provider=None,
-        model=None,
-        plan=(),
-        step=0,
-        step_attempts=0,
-        not_before=None,
-        work_ms=0,
-        reason_code=fault.kind.value,
-        reason=f"{why} Last: {fault.sentence}",
-    )
+    return job.unbound(fault.kind.value, f"{why} Last: {fault.sentence}")
 
 
 def _failed(job: Job, fault: Fault) -> Job:

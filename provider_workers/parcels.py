@@ -221,17 +221,8 @@ def call_cost_usd_micros(job: Job, attempts: int) -> int:
 
 def returned(job: Job, account: Account) -> Job:
     """A bound job for whose call a budget has too little left: the router decides it anew."""
-    return job.moved(
-        JobState.ACCEPTED,
-        provider=None,
-        model=None,
-        plan=(),
-        step=0,
-        step_attempts=0,
-        not_before=None,
-        reason_code="budget",
-        reason=f"The budget of the {account.name} has too little left for its next call; it is decided anew.",
-    )
+    reason = f"The budget of the {account.name} has too little left for its next call; it is decided anew."
+    return job.unbound("budget", reason)
 
 
 def expected_tokens(job: Job) -> int:

@@ -278,19 +278,7 @@ def _replanned(why: str, job: Job) -> Job:
 
 
 def _back(job: Job, code: str, why: str) -> Job:
-    return job.moved(
-        JobState.ACCEPTED,
-        slot_id=None,
-        provider=None,
-        model=None,
-        plan=(),
-        step=0,
-        step_attempts=0,
-        not_before=None,
-        work_ms=0,
-        reason_code=code,
-        reason=f"{why}; it is decided anew.",
-    )
+    return job.unbound(code, f"{why}; it is decided anew.")
 
 
 async def _sleep(stopping: asyncio.Event, seconds: float) -> None:

@@ -102,6 +102,22 @@ class Job:
             )
         return self.moved(JobState.ROUTED, slot_id=None, interruptions=count, reason_code=code, reason=reason)
 
+    def unbound(self, code: str, reason: str) -> Job:
+        """Taken from its provider, to be decided anew; what it has cost and how often it was called stay."""
+        return self.moved(
+            JobState.ACCEPTED,
+            slot_id=None,
+            provider=None,
+            model=None,
+            plan=(),
+            step=0,
+            step_attempts=0,
+            not_before=None,
+            work_ms=0,
+            reason_code=code,
+            reason=reason,
+        )
+
     @property
     def current_step(self) -> Step | None:
         return self.plan[self.step] if self.step < len(self.plan) else None
