@@ -1,4 +1,4 @@
-"""Other people's packages, each run in an environment of its own, on the triples that Classyard is measured on.
+"""Other people's packages, run in an environment of their own, on the cases and streams that Classyard is measured on.
 
 The environment is made once from `peers.lock` and kept in the user's cache under the lock's digest. Without a package
 index the peer cannot be had: its figures are left out, with the reason.
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -67,12 +67,32 @@ def bargain(
     return [[BargainRun(**run) for run in runs] for runs in json.loads(printed)]
 
 
-def version() -> str:
-    """Of `bargain`, as locked."""
-    first = next(
-        line for line in LOCK.read_text(encoding="utf-8").splitlines() if line.startswith("bargain==")
-    )
-    return first.split()[0].removeprefix("bargain==")
+class Alarm(NamedTuple):
+    after: int | None
+    """Values from the change to the first alarm; None: it was missed."""
+    false_alarms: int
+    """Before the change."""
+
+
+def adwin(streams: Mapping[str, Sequence[Sequence[float]]], *, change_at: int) -> dict[str, list[Alarm]]:
+    """river's ADWIN, with its defaults, on streams that change at this place.
+
+    Raises:
+        PeerMissing: The environment cannot be made, or the run failed in it.
+    """
+    python = _environment()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "streams.json"
+        path.write_text(json.dumps({"change_at": change_at, "streams": streams}), encoding="utf-8")
+        printed = _run([python, str(HERE / "river_run.py"), str(path)], RUN_S)
+    return {name: [Alarm(**one) for one in found] for name, found in json.loads(printed).items()}
+
+
+def version(peer: str = "bargain") -> str:
+    """Of a peer, as locked."""
+    lines = LOCK.read_text(encoding="utf-8").splitlines()
+    first = next(line for line in lines if line.startswith(f"{peer}=="))
+    return first.split()[0].removeprefix(f"{peer}==")
 
 
 def _environment() -> str:
@@ -92,7 +112,7 @@ def _make(folder: Path) -> None:
     try:
         venv.create(folder, with_pip=True, clear=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        msg = f"bargain could not be run: no environment could be made for it ({error})"
+        msg = f"the peers could not be run: no environment could be made for them ({error})"
         raise PeerMissing(msg) from error
 
 
@@ -101,8 +121,8 @@ def _run(command: list[str], seconds: int) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds).stdout
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["no word of why"])[-1]
-        msg = f"bargain could not be run: {last}"
+        msg = f"a peer could not be run: {last}"
         raise PeerMissing(msg) from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        msg = f"bargain could not be run: {error}"
+        msg = f"a peer could not be run: {error}"
         raise PeerMissing(msg) from error

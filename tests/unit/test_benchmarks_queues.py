@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.routing import queues
 from benchmarks.routing.endpoints import Engine, least_busy, picked, pooled
+from benchmarks.routing.peers import PeerMissing
 from benchmarks.routing.plan import Plan
 
 
@@ -28,13 +29,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_quick_run_on_another_trace_gives_every_figure_and_a_page(folder: Path) -> None:
+def test_a_quick_run_on_another_trace_gives_every_figure_and_a_page(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise PeerMissing("a peer could not be run: no index")
+
+    monkeypatch.setattr(queues, "adwin", missing)
+
     found = queues.figures(Plan(folder, quick=True))
 
     assert found["queues"]["engine"]["p99_s"]["median"] > 0
-    assert found["p99_over_bound"]["median"] >= 0.9
-    assert found["slow_detected_after"]["mean"] <= 20
+    assert found["p99_over_bound"] >= 0.9
+    assert found["slow_detected_after"] <= 20
     assert "p99 over least busy" in queues.page(found)
+    assert found["left_out"] == {"adwin": "a peer could not be run: no index"}
+    assert "ADWIN could not be run" in queues.page(found)
 
 
 def test_without_the_trace_it_says_so(tmp_path: Path) -> None:
