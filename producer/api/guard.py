@@ -42,20 +42,20 @@ class Guard:
         most = limits.upload_bytes if has_files else limits.body_bytes
         seconds = limits.transfer_seconds if has_files else limits.seconds
         body = _Body(receive, most)
-        answer = _Answer(send, body)
+        answer = _Answer(send, body, scope)
         try:
             body.require_announced(scope)
             async with asyncio.timeout(seconds):
                 await self._app(scope, body, answer)
         except ApiError as error:
-            await answer.instead(error, scope, receive)
+            await answer.instead(error)
         except TimeoutError:
             late = ApiError(504, f"The request was not done within {seconds:g} s.", code="timeout")
-            await answer.instead(late, scope, receive)
+            await answer.instead(late)
         except Exception as error:
             logger().error("api.failed", error=type(error).__name__, path=scope["path"][:200])
             bug = ApiError(500, "Something went wrong on our side; it is in the log.", code="internal_error")
-            await answer.instead(bug, scope, receive)
+            await answer.instead(bug)
 
 
 class _Body:
@@ -85,20 +85,26 @@ class _Body:
 
 
 class _Answer:
-    def __init__(self, send: Send, body: _Body) -> None:
-        self._send, self._body, self._has_begun = send, body, False
+    def __init__(self, send: Send, body: _Body, scope: Scope) -> None:
+        self._send, self._body, self._scope = send, body, scope
+        self._has_begun, self._is_replaced = False, False
 
     async def __call__(self, message: Message) -> None:
+        """A body that was too large has its own answer, whatever was made of it on the way."""
         if self._body.error and not self._has_begun:
-            raise self._body.error  # whatever was made of it on the way
-        self._has_begun = True
-        await self._send(message)
+            await self.instead(self._body.error)
+        if not self._is_replaced:
+            self._has_begun = True
+            await self._send(message)
 
-    async def instead(self, error: ApiError, scope: Scope, receive: Receive) -> None:
+    async def instead(self, error: ApiError) -> None:
         """Nothing can be said any more where the answer has begun; the connection then ends short of its length."""
+        if self._is_replaced:
+            return
         if self._has_begun:
             raise _CutOff from None
-        await error.answer()(scope, receive, self._send)
+        self._has_begun = self._is_replaced = True
+        await error.answer()(self._scope, self._body, self._send)
 
 
 class _CutOff(Exception):

@@ -102,7 +102,7 @@ def _responses(row: Row) -> dict[str, Any]:
         "top_p": 1,
         "usage": {
             "input_tokens": given,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": made,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": given + made,

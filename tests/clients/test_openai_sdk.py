@@ -109,3 +109,109 @@ def test_a_batch_goes_from_upload_to_results(client: OpenAI) -> None:
         answer = json.loads(body.choices[0].message.content or "")
         assert answer.keys() == {"summary", "findings", "verdict", "confidence"}
         assert row["response"]["body"]["classyard"]["provider"] == "alpha"
+
+
+def test_responses_and_instructions_of_the_callers_own(client: OpenAI) -> None:
+    asked = [
+        request(f"r-{n}", text, url="/v1/responses", model="auto", instructions="Find the governing law.")
+        for n, text in enumerate(CONTRACTS[:2])
+    ]
+
+    done = until_ended(client, create(client, *asked, endpoint="/v1/responses", completion_window="PT1H").id)
+
+    assert (done.status, done.completion_window, done.model) == ("completed", "PT1H", "auto")
+    for row in rows_of(client, done.output_file_id).values():
+        body = openai.types.responses.Response.model_validate(row["response"]["body"])
+        assert "verdict" in json.loads(body.output_text)
+
+
+def test_a_file_with_mistakes_fails_with_their_lines(client: OpenAI) -> None:
+    failed = until_ended(client, create(client, request("a", "One."), request("a", "Two.", n=2)).id)
+
+    assert failed.status == "failed" and failed.errors and failed.errors.data
+    assert [(one.code, one.line) for one in failed.errors.data] == [("unsupported_value", 2)]
+    assert failed.output_file_id is None
+
+
+def test_what_nobody_may_serve_ends_in_the_error_file(client: OpenAI) -> None:
+    made = create(client, request("a", CONTRACTS[0]), metadata={"classyard_residency": "eu"})
+
+    done = until_ended(client, made.id)
+
+    assert done.status == "completed" and done.output_file_id is None
+    (row,) = rows_of(client, done.error_file_id).values()
+    assert row["response"] is None and row["error"]["code"] and row["error"]["message"]
+
+
+def test_a_batch_is_cancelled(client: OpenAI) -> None:
+    made = create(client, *[request(f"c-{n}", f"{n}. {CONTRACTS[n % 6]}") for n in range(200)])
+
+    assert client.batches.cancel(made.id).status == "cancelling"
+    ended = until_ended(client, made.id)
+
+    assert ended.status == "cancelled" and ended.cancelled_at
+    assert client.batches.cancel(made.id).status == "cancelled"
+
+
+def test_lists_go_on_from_page_to_page(client: OpenAI) -> None:
+    made = [create(client, request("a", f"{n}. {CONTRACTS[0]}")).id for n in range(3)]
+
+    assert [batch.id for batch in client.batches.list(limit=2)][:3] == made[::-1]
+    assert [file.id for file in client.files.list(purpose="batch", order="asc", limit=3)] == sorted(
+        file.id for file in client.files.list(purpose="batch")
+    )
+
+
+def test_a_file_is_kept_shown_and_deleted(client: OpenAI) -> None:
+    data = "\ufeff".encode() + b'{"a": 1}\r\n' * 200_000
+
+    file = client.files.create(
+        file=("x.jsonl", data),
+        purpose="batch",
+        expires_after={"anchor": "created_at", "seconds": 3600},
+    )
+
+    assert (file.bytes, file.filename, file.status) == (len(data), "x.jsonl", "processed")
+    assert file.expires_at == file.created_at + 3600
+    assert client.files.retrieve(file.id) == file
+    assert client.files.content(file.id).content == data
+    assert client.files.delete(file.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(file.id)
+
+
+def test_errors_are_the_clients_own_exceptions(here: Yard, client: OpenAI) -> None:
+    with pytest.raises(openai.AuthenticationError) as refused:
+        client.with_options(api_key="sk-wrong").files.list()
+    assert refused.value.code == "invalid_api_key"
+    with pytest.raises(openai.NotFoundError):
+        client.batches.retrieve("batch_0")
+    with pytest.raises(openai.BadRequestError) as wrong:
+        create(client, request("a", "A."), endpoint="/v1/embeddings")
+    assert wrong.value.param == "endpoint"
+    with pytest.raises(openai.BadRequestError):
+        client.files.create(file=("x", b"x"), purpose="assistants")
+    with pytest.raises(openai.NotFoundError):
+        client.models.list()
+    made = here.cli("keys", "new", "a watcher", "--scope", "operator")
+    assert made.code == 0, made.err
+    watcher = client.with_options(api_key=made.out.strip())
+    assert watcher.batches.list().data
+    with pytest.raises(openai.PermissionDeniedError):
+        watcher.files.list()
+    key_id = made.out.split("_")[1]
+    assert key_id in here.cli("keys", "list").out
+    assert here.cli("keys", "revoke", key_id).code == 0
+    with pytest.raises(openai.AuthenticationError):
+        watcher.batches.list()
+
+
+def test_no_log_holds_a_document_or_a_key(here: Yard, client: OpenAI) -> None:
+    secret = "the merger with Initech Holdings"
+    until_ended(client, create(client, request("a", f"{secret}. {CONTRACTS[0]}")).id)
+
+    for log in here.home.logs.glob("*.log"):
+        text = log.read_text(errors="replace")
+        assert own_key(here) not in text and own_key(here).rpartition("_")[2] not in text
+        if not log.name.startswith("postgres"):
+            assert secret not in text, log.name

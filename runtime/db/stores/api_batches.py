@@ -113,16 +113,6 @@ async def claim(connection: Connection, tenant_id: str) -> Row | None:
     return rows[0] if rows else None
 
 
-async def is_open(connection: Connection, batch_id: str) -> bool:
-    """Whether the yard's batch has a job that is not final."""
-    rows = await fetch(
-        connection,
-        f"select exists (select 1 from jobs where batch_id = %s and state in {OPEN}) as open",
-        (batch_id,),
-    )
-    return bool(rows[0]["open"])
-
-
 async def started(connection: Connection, api_batch_id: str, batch_id: str, model: str) -> None:
     await fetch(
         connection,
