@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from producer.api.asked import requirements_of, review_of
@@ -21,6 +22,7 @@ from producer.intake.accept import Accepted, accept
 from producer.intake.cancel import cancel_batch
 from runtime.db.session import Connection, Database, Row
 from runtime.db.stores import api_batches, files, views
+from runtime.heartbeat import repeat, stop
 from runtime.logs import logger
 from schemas.errors import BadInput, ClassyardError
 from schemas.messages import CLASSIFIER_QUEUE
@@ -28,6 +30,8 @@ from schemas.review import Review
 from schemas.submission import Requirements, SourceDocument
 
 EVERY_S = 0.5
+RENEW_S = 10.0
+"""A third of a claim."""
 SWEEP_EVERY_S = 300.0
 RING_S = 2.0
 SHOWN_ERRORS = 100
@@ -67,12 +71,29 @@ class Desk:
         if row is None:
             return False
         if row["batch_id"] is None:
-            await self._begin(row)
+            async with self.held(row["id"]):
+                await self._begin(row)
             return True
         if row["cancelling_at"] is not None:
-            await cancel_batch(database, tenant, str(row["batch_id"]), actor=f"api key {row['key_id']}")
+            async with self.held(row["id"]):
+                await cancel_batch(database, tenant, str(row["batch_id"]), actor=f"api key {row['key_id']}")
         await self._finish(row)
         return True
+
+    @asynccontextmanager
+    async def held(self, api_batch_id: str) -> AsyncIterator[None]:
+        """Renews the claim until the block ends."""
+
+        async def once() -> None:
+            await asyncio.sleep(RENEW_S)
+            async with self._state.database.transaction() as connection:
+                await api_batches.renew(connection, api_batch_id)
+
+        renewing = asyncio.create_task(repeat(once, every_s=0, name="claim"))
+        try:
+            yield
+        finally:
+            await stop(renewing)
 
     # -- its lines
 

@@ -15,12 +15,12 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from producer.api import batches, files
+from producer.api import batches, desk, files
 from producer.api.app import create_app
 from producer.api.auth import require_guarded
 from producer.api.guard import Limits
 from producer.api.objects import listed
-from runtime.db.stores import api_keys
+from runtime.db.stores import api_batches, api_keys
 from runtime.db.stores import files as kept
 from runtime.doorbells import RedisDoorbells
 from runtime.metrics import Metrics
@@ -435,6 +435,25 @@ async def test_a_desk_that_dies_after_the_documents_were_taken_takes_them_once(d
 
         assert (await here.at(made["id"]))["status"] == "in_progress"
         assert (await here.here.count("jobs"), await here.here.count("batches")) == (2, 1)
+
+
+async def test_a_claim_is_renewed_while_it_is_worked_on_and_ends_with_its_worker(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "RENEW_S", 0.1)
+    monkeypatch.setattr(api_batches, "CLAIM_S", 0.5)
+
+    async with counter(database_url) as here:
+        await here.batch(request())
+        async with here.here.database.transaction() as connection:
+            row = await api_batches.claim(connection, "default")
+        assert row is not None
+        async with here.desk.held(row["id"]):
+            await asyncio.sleep(0.8)
+            assert not await here.desk.step()
+        await asyncio.sleep(0.6)  # nobody works on it any more
+        assert await here.desk.step()
+        assert await here.here.count("jobs") == 1
 
 
 async def test_pages_follow_one_another_and_end(database_url: str) -> None:

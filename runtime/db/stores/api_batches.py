@@ -8,8 +8,9 @@ import orjson
 
 from runtime.db.session import Connection, Row, fetch
 
-CLAIM_S = 120
-"""Until another process takes up what one has claimed. All work is safe to do twice; a claim only saves it."""
+CLAIM_S = 30
+"""Until another process takes up what one has claimed and not renewed. All work is safe to do twice; a claim only
+saves it."""
 
 OPEN = "('accepted', 'held', 'routed', 'serving', 'in_review')"
 
@@ -111,6 +112,15 @@ async def claim(connection: Connection, tenant_id: str) -> Row | None:
         {"tenant": tenant_id, "claim_s": CLAIM_S},
     )
     return rows[0] if rows else None
+
+
+async def renew(connection: Connection, api_batch_id: str) -> None:
+    await fetch(
+        connection,
+        "update api_batches set claimed_until = now() + make_interval(secs => %s)"
+        " where id = %s and claimed_until is not null",
+        (CLAIM_S, api_batch_id),
+    )
 
 
 async def started(connection: Connection, api_batch_id: str, batch_id: str, model: str) -> None:
