@@ -21,7 +21,7 @@ NAMES = ("review", "sensitivity", "residency", "deadline", "max_cost", "quality"
 AUTO, REVIEW_PREFIX = "auto", "review:"
 
 
-def requirements_of(metadata: Mapping[str, str], window_s: int) -> Requirements:
+def requirements_of(metadata: Mapping[str, str], window_s: int | None) -> Requirements:
     """The completion window is a deadline as well; a nearer one may be asked for.
 
     Raises `BadInput` naming the key.
@@ -36,9 +36,9 @@ def requirements_of(metadata: Mapping[str, str], window_s: int) -> Requirements:
         given["lane"] = asked["priority"]
     if "residency" in asked:
         given["residency"] = tuple(one.strip() for one in asked["residency"].split(",") if one.strip())
-    given["deadline_s"] = min(window_s, _read("deadline", asked, parse_duration, window_s))
-    if "max_cost" in asked:
-        given["max_cost_usd_micros"] = _read("max_cost", asked, parse_usd, 0)
+    spans = [window_s, _read("deadline", asked, parse_duration)]
+    given["deadline_s"] = min((span for span in spans if span is not None), default=None)
+    given["max_cost_usd_micros"] = _read("max_cost", asked, parse_usd)
     try:
         return Requirements.model_validate(given)
     except ValidationError as error:
@@ -51,9 +51,9 @@ def requirements_of(metadata: Mapping[str, str], window_s: int) -> Requirements:
         ) from error
 
 
-def _read(name: str, asked: Mapping[str, str], read: Callable[[str], int], absent: int) -> int:
+def _read(name: str, asked: Mapping[str, str], read: Callable[[str], int]) -> int | None:
     if name not in asked:
-        return absent
+        return None
     try:
         return read(asked[name])
     except BadInput as error:

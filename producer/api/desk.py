@@ -16,6 +16,7 @@ from producer.api.asked import requirements_of, review_of
 from producer.api.files import KEPT_S, bare
 from producer.api.lines import Ask, Line, LineError, read_lines
 from producer.api.output import line_of
+from producer.api.ring import ring
 from producer.api.state import ApiState
 from producer.durations import parse_duration
 from producer.intake.accept import Accepted, accept
@@ -25,7 +26,6 @@ from runtime.db.stores import api_batches, files, views
 from runtime.heartbeat import repeat, stop
 from runtime.logs import logger
 from schemas.errors import BadInput, ClassyardError
-from schemas.messages import CLASSIFIER_QUEUE
 from schemas.review import Review
 from schemas.submission import Requirements, SourceDocument
 
@@ -33,14 +33,13 @@ EVERY_S = 0.5
 RENEW_S = 10.0
 """A third of a claim."""
 SWEEP_EVERY_S = 300.0
-RING_S = 2.0
 SHOWN_ERRORS = 100
 """Of one file; whoever has more has made the same mistake in all lines."""
 
 
 class Desk:
     def __init__(self, state: ApiState) -> None:
-        self._state, self._bells = state, set[asyncio.Task[None]]()
+        self._state = state
 
     async def work(self) -> None:
         """Until cancelled. What fails is logged, and done again when its claim has ended."""
@@ -111,19 +110,7 @@ class Desk:
         async with self._state.database.transaction() as connection:
             await api_batches.started(connection, row["id"], accepted.batch_id, ask.model)
         logger().info("batch.accepted", batch=row["id"], jobs=accepted.accepted)
-        self._ring()
-
-    def _ring(self) -> None:
-        """Beside everything else, and for a moment only: the keeper rings as well."""
-
-        async def once() -> None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RING_S):
-                    await self._state.bells.ring(CLASSIFIER_QUEUE, 1)
-
-        task = asyncio.create_task(once())
-        self._bells.add(task)
-        task.add_done_callback(self._bells.discard)
+        ring(self._state.bells)
 
     # -- its end
 

@@ -5,6 +5,7 @@ Clients choose their exception by the HTTP status alone. A message never repeats
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,6 +15,9 @@ from starlette.exceptions import HTTPException
 
 from runtime.logs import logger
 from schemas.errors import BadInput, CallerMistake, KeyConflict, SurroundingsFault, UnknownName
+
+NATIVE = "/v1/reviews"
+"""Below it errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
 
 TYPES = {
     401: "authentication_error",
@@ -33,11 +37,20 @@ class ApiError(Exception):
         super().__init__(message)
         self.status, self.message, self.code, self.param = status, message, code, param
 
-    def answer(self) -> JSONResponse:
+    def answer(self, path: str) -> JSONResponse:
+        """In the form of the API that the path belongs to."""
         headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        if path.startswith(NATIVE):
+            return JSONResponse(self._problem(), self.status, headers, media_type="application/problem+json")
         return JSONResponse(
             envelope(self.status, self.message, code=self.code, param=self.param), self.status, headers
         )
+
+    def _problem(self) -> dict[str, Any]:
+        """RFC 9457."""
+        title = HTTPStatus(self.status).phrase
+        more = {name: value for name, value in (("code", self.code), ("param", self.param)) if value}
+        return {"type": "about:blank", "title": title, "status": self.status, "detail": self.message, **more}
 
 
 def envelope(
@@ -59,18 +72,20 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(SurroundingsFault, _fault)
 
 
-async def _api_error(_: Request, error: Exception) -> JSONResponse:
+async def _api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return error.answer()
+    return error.answer(request.scope["path"])
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     sentence = {404: "There is nothing at this address.", 405: "This address does not take that method."}
-    return ApiError(error.status_code, sentence.get(error.status_code, str(error.detail))).answer()
+    return ApiError(error.status_code, sentence.get(error.status_code, str(error.detail))).answer(
+        request.scope["path"]
+    )
 
 
-async def _wrong_request(_: Request, error: Exception) -> JSONResponse:
+async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
     """The first field that is wrong. The input itself is left out."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
@@ -80,15 +95,17 @@ async def _wrong_request(_: Request, error: Exception) -> JSONResponse:
         f"Missing required parameter: '{where}'." if missing else f"{where or 'The body'}: {first['msg']}."
     )
     code = "missing_required_parameter" if missing else "invalid_value"
-    return ApiError(400, message, code=code, param=where or None).answer()
+    return ApiError(400, message, code=code, param=where or None).answer(request.scope["path"])
 
 
-async def _mistake(_: Request, error: Exception) -> JSONResponse:
+async def _mistake(request: Request, error: Exception) -> JSONResponse:
     status = 404 if isinstance(error, UnknownName) else 422 if isinstance(error, KeyConflict) else 400
     code = error.code if isinstance(error, BadInput) else None
-    return ApiError(status, str(error), code=code).answer()
+    return ApiError(status, str(error), code=code).answer(request.scope["path"])
 
 
-async def _fault(_: Request, error: Exception) -> JSONResponse:
+async def _fault(request: Request, error: Exception) -> JSONResponse:
     logger().warning("api.not_served", error=type(error).__name__)
-    return ApiError(503, f"{error} Try again later.", code="service_unavailable").answer()
+    return ApiError(503, f"{error} Try again later.", code="service_unavailable").answer(
+        request.scope["path"]
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producer.api.errors import ApiError
+from producer.api.errors import NATIVE, ApiError
 from runtime.logs import logger
 
 MEGABYTE = 1024 * 1024
@@ -21,6 +21,8 @@ MEGABYTE = 1024 * 1024
 class Limits:
     body_bytes: int = MEGABYTE
     """Of a request with JSON."""
+    inline_bytes: int = 8 * MEGABYTE
+    """Of documents that come with the request itself."""
     seconds: float = 30.0
     upload_bytes: int = 200 * MEGABYTE + 64 * 1024
     """Of a file with what stands around it in its form."""
@@ -40,6 +42,8 @@ class Guard:
         has_files = scope["path"].startswith(self._files)
         limits = self._limits
         most = limits.upload_bytes if has_files else limits.body_bytes
+        if scope["path"] == NATIVE:
+            most = limits.inline_bytes
         seconds = limits.transfer_seconds if has_files else limits.seconds
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
@@ -104,7 +108,7 @@ class _Answer:
         if self._has_begun:
             raise _CutOff from None
         self._has_begun = self._is_replaced = True
-        await error.answer()(self._scope, self._body, self._send)
+        await error.answer(self._scope["path"])(self._scope, self._body, self._send)
 
 
 class _CutOff(Exception):
