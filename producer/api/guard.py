@@ -44,7 +44,8 @@ class Guard:
         most = limits.upload_bytes if has_files else limits.body_bytes
         if scope["path"] == NATIVE:
             most = limits.inline_bytes
-        seconds = limits.transfer_seconds if has_files else limits.seconds
+        is_transfer = has_files or scope["path"].endswith("/results")
+        seconds = limits.transfer_seconds if is_transfer else limits.seconds
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
         try:
