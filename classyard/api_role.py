@@ -13,7 +13,7 @@ import uvloop
 
 from classyard.commands.keys import add_key, pepper_of
 from classyard.context import Context
-from classyard.embedded.home import Home, kept_key, write_atomically
+from classyard.embedded.home import kept_key, write_atomically
 from classyard.embedded.processes import PARENT_FD, watch_parent
 from classyard.roles import require_schema
 from producer.api.app import create_app
@@ -81,10 +81,6 @@ async def _serve(context: Context, pepper: str, listener: socket.socket, host: s
             await capacity.leave(connection, said.worker_id)
         await bells.close()
         await database.close()
-
-
-def key_file(home: Home) -> str:
-    return str(home.run / "api.key")
 
 
 def prepare_home_key(context: Context) -> None:
