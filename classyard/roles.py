@@ -82,12 +82,12 @@ def _prepared(context: Context) -> Context:
     ready = context.connected()
     if failpoints.ARMED_BY in ready.environ:
         failpoints.arm(ready.environ, all_simulated=all(one.simulated for one in ready.catalog().providers))
-    _require_schema(ready.settings.database_url)
+    require_schema(ready.settings.database_url)
     require_healthy(ready.settings)
     return ready
 
 
-def _require_schema(database_url: str) -> None:
+def require_schema(database_url: str) -> None:
     found = migrate.revision(database_url)
     if found != migrate.head():
         raise ConfigurationError(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from classyard.api_role import prepare_home_key
 from classyard.context import Context
 from classyard.embedded.home import Home, RunningYard, kept_key, write_atomically
 from classyard.embedded.identity import forget, identify, record, recorded
@@ -75,6 +76,7 @@ def running(context: Context, *, say: Say, profiles: Mapping[str, str] = DEMO_PR
         catalog = context.catalog()  # a mistake in it is better seen before anything starts
         context.policy()
         connected = _servers(context, supervisor, say)
+        prepare_home_key(connected)
         roles = _roles(connected, supervisor, catalog.providers)
         say(f"Starting {len(roles)} roles: {', '.join(roles)}.")
         metrics = asyncio.run(_await_roles(connected, supervisor, len(roles)))
@@ -171,7 +173,9 @@ def _roles(context: Context, supervisor: Supervisor, providers: tuple[CatalogPro
             stop_timeout_s=stop_s,
         )
     supervisor.keep_role("keeper", _argv("keeper"), _environment(context), stop_timeout_s=stop_s)
-    return ["router", *(provider.name for provider in providers), "keeper"]
+    port = str(context.settings.api_port or _kept_port(context.home, "api"))
+    supervisor.keep_role("api", _argv("api", "--port", port), _environment(context), stop_timeout_s=STOP_S)
+    return ["router", *(provider.name for provider in providers), "keeper", "api"]
 
 
 def _argv(*role: str) -> list[str]:

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     """0: a free port, named in the log and in `classyard status`."""
     task_events: bool = False
     """Whether workers report every bell to Flower; off, since each report is a message more."""
+    api_pepper: str = Field(default="", repr=False)
+    """A secret that is part of every API key's proof and lies outside the database; 32 characters or more. Empty: the
+    embedded yard's own, in HOME/config/api.pepper."""
+    api_port: int = Field(default=0, ge=0, le=65_535)
+    """Where `classyard up` serves the HTTP API, on the loopback. 0: the port that it had before, else a free one; named
+    in `classyard status`."""
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 

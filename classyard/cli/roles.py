@@ -52,3 +52,14 @@ def run_flower(
     from classyard.flower import run_flower as show
 
     raise typer.Exit(show(here(), auth=auth, host=host, port=port))
+
+
+@run.command("api")
+def run_api(
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 inside a container.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 8700,
+) -> None:
+    """Serve the HTTP API: OpenAI's files and batches, for unmodified clients."""
+    from classyard.api_role import run_api as serve
+
+    raise typer.Exit(serve(here(), host=host, port=port))

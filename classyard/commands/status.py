@@ -90,6 +90,8 @@ def parts(found: Status, *, width: int) -> Iterator[RenderableType]:
     yield indented(_workers(found, width))
     for line in missing(found.workers):
         yield indented(beside(Text("!", style="yellow"), Text(line, style="yellow")))
+    for address in sorted({row["detail"] for row in found.workers if row["role"] == "api"}):
+        yield indented(Text(f"HTTP API: {shown(address)}/v1", style="dim"))
     yield heading("Open jobs")
     yield indented(states_line(found.states) if found.states else Text("none", style="dim"))
     yield heading("Recent batches")

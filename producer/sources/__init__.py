@@ -27,7 +27,7 @@ from producer.sources.regular import flaw_of, open_regular
 from schemas.errors import BadInput
 from schemas.submission import Rejection, SourceDocument
 
-__all__ = ["Skipped", "read_all"]
+__all__ = ["Skipped", "read_all", "unique"]
 
 _ZIP_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -43,7 +43,7 @@ def read_all(
         raise BadInput("Name at least one file or folder.", code="missing_required_parameter")
     for path in paths:
         _require(path)
-    return _unique(found for path in paths for found in _read(path, on_skip))
+    return unique(found for path in paths for found in _read(path, on_skip))
 
 
 def _require(path: Path) -> None:
@@ -60,7 +60,7 @@ def _require(path: Path) -> None:
         raise BadInput(flaw.sentence, where=printable(path), code=flaw.code) from error
 
 
-def _unique(items: Iterable[Found | Rejection]) -> Iterator[SourceDocument | Rejection]:
+def unique(items: Iterable[Found | Rejection]) -> Iterator[SourceDocument | Rejection]:
     """The first document of an id goes on; each later one is rejected and told of the first."""
     ids = CustomIds()
     for item in items:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from classyard import cli, flower, roles
+from classyard import api_role, cli, flower, roles
 from classyard.context import Context
 from runtime.catalog import load_catalog
 from runtime.db import migrate
@@ -29,7 +29,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 CATALOG = load_catalog([ROOT / "deploy" / "catalog"], {})
 
 ONE_SHOT = {"migrate", "cli"}
-ROLES = {"router", "keeper", *(f"provider-{one.name}" for one in CATALOG.providers)}
+ROLES = {"router", "keeper", "api", *(f"provider-{one.name}" for one in CATALOG.providers)}
 OURS = {name for name, service in SERVICES.items() if service["image"].startswith("classyard:")}
 ADDRESSES = {"classyard_database_url", "classyard_redis_url"}
 
@@ -176,7 +176,7 @@ def test_the_servers_have_no_way_out_and_providers_no_way_in() -> None:
 def test_only_what_is_watched_is_published() -> None:
     published = {name for name, service in SERVICES.items() if service.get("ports")}
 
-    assert published == {"flower", "prometheus"}
+    assert published == {"api", "flower", "prometheus"}
     assert all("door" in SERVICES[name]["networks"] for name in published)
 
 
@@ -192,6 +192,7 @@ def test_the_commands_are_those_of_the_command_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(roles, "run_router", lambda _: called.setdefault("router", 0))
     monkeypatch.setattr(roles, "run_keeper", lambda _: called.setdefault("keeper", 0))
     monkeypatch.setattr(roles, "run_provider", lambda _, name, __: called.setdefault(f"provider-{name}", 0))
+    monkeypatch.setattr(api_role, "run_api", lambda _, **given: called.setdefault("api", given) and 0)
     monkeypatch.setattr(flower, "run_flower", lambda _, **given: called.setdefault("flower", given) and 0)
 
     for name in OURS - {"simulator", "cli"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
+from runtime.db.tables.api import ApiBatchRow, ApiFilePieceRow, ApiFileRow, ApiKeyRow
 from runtime.db.tables.batches import BatchRow, RejectionRow
 from runtime.db.tables.budgets import BudgetRow
 from runtime.db.tables.capacity import ProviderRow, RouteClassRow, SlotRow, WorkerRow
@@ -15,6 +16,10 @@ from runtime.db.tables.record import AttemptRow, AuditEventRow, DecisionRow, Res
 metadata = SQLModel.metadata
 
 __all__ = [
+    "ApiBatchRow",
+    "ApiFilePieceRow",
+    "ApiFileRow",
+    "ApiKeyRow",
     "ArtifactRow",
     "AttemptRow",
     "AuditEventRow",

@@ -1,0 +1,1 @@
+"""The yard over HTTP. The only place that knows a web framework."""

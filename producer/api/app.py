@@ -1,0 +1,48 @@
+"""The application: routes, who may call them, and what surrounds every request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from producer.api import batches, files, reviews
+from producer.api.auth import require_guarded
+from producer.api.desk import Desk
+from producer.api.errors import add_handlers
+from producer.api.guard import Guard, Limits
+from producer.api.state import ApiState
+from runtime.heartbeat import stop
+
+
+def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool = True) -> FastAPI:
+    """Raises `InternalError` where a route asks nobody who calls. `state.database` must be open when it is served."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        desk = asyncio.create_task(Desk(state).work()) if with_desk else None
+        try:
+            yield
+        finally:
+            await stop(desk)
+
+    app = FastAPI(
+        title="Classyard",
+        lifespan=lifespan,
+        # Its pages would be routes that nobody is asked at, and its telemetry logs what errors say.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"logs": False, "tracing": False, "metrics": False},
+        redirect_slashes=False,
+    )
+    app.state.yard = state
+    app.include_router(files.router)
+    app.include_router(batches.router)
+    app.include_router(reviews.router)
+    add_handlers(app)
+    app.add_middleware(Guard, limits=limits or Limits(), files="/v1/files")
+    require_guarded(app)
+    return app

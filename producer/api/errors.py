@@ -1,0 +1,111 @@
+"""What goes wrong, as OpenAI's clients read it: `{"error": {"message", "type", "param", "code"}}`, always all four.
+
+Clients choose their exception by the HTTP status alone. A message never repeats a body: only names, places, numbers.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from runtime.logs import logger
+from schemas.errors import BadInput, CallerMistake, KeyConflict, SurroundingsFault, UnknownName
+
+NATIVE = "/v1/reviews"
+"""Below it errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
+
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class ApiError(Exception):
+    """Raised by a route; becomes an answer of this status."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+
+    def answer(self, path: str) -> JSONResponse:
+        """In the form of the API that the path belongs to."""
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        if path.startswith(NATIVE):
+            return JSONResponse(self._problem(), self.status, headers, media_type="application/problem+json")
+        return JSONResponse(
+            envelope(self.status, self.message, code=self.code, param=self.param), self.status, headers
+        )
+
+    def _problem(self) -> dict[str, Any]:
+        """RFC 9457."""
+        title = HTTPStatus(self.status).phrase
+        more = {name: value for name, value in (("code", self.code), ("param", self.param)) if value}
+        return {"type": "about:blank", "title": title, "status": self.status, "detail": self.message, **more}
+
+
+def envelope(
+    status: int, message: str, *, code: str | None = None, param: str | None = None
+) -> dict[str, Any]:
+    kind = TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def not_found(what: str, given: str) -> ApiError:
+    return ApiError(404, f"No such {what}: {given[:80]!r}.", code="not_found", param="id")
+
+
+def add_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(CallerMistake, _mistake)
+    app.add_exception_handler(SurroundingsFault, _fault)
+
+
+async def _api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return error.answer(request.scope["path"])
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    sentence = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+    return ApiError(error.status_code, sentence.get(error.status_code, str(error.detail))).answer(
+        request.scope["path"]
+    )
+
+
+async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
+    """The first field that is wrong. The input itself is left out."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    missing = first["type"] == "missing"
+    message = (
+        f"Missing required parameter: '{where}'." if missing else f"{where or 'The body'}: {first['msg']}."
+    )
+    code = "missing_required_parameter" if missing else "invalid_value"
+    return ApiError(400, message, code=code, param=where or None).answer(request.scope["path"])
+
+
+async def _mistake(request: Request, error: Exception) -> JSONResponse:
+    status = 404 if isinstance(error, UnknownName) else 422 if isinstance(error, KeyConflict) else 400
+    code = error.code if isinstance(error, BadInput) else None
+    return ApiError(status, str(error), code=code).answer(request.scope["path"])
+
+
+async def _fault(request: Request, error: Exception) -> JSONResponse:
+    logger().warning("api.not_served", error=type(error).__name__)
+    return ApiError(503, f"{error} Try again later.", code="service_unavailable").answer(
+        request.scope["path"]
+    )

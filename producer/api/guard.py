@@ -1,0 +1,116 @@
+"""Around every request: how large its body may be, how long all of it may take, and no error without an answer.
+
+The time is for the whole request, so that a client which sends a byte a minute holds nothing for long. Paths choose a
+limit here and never a right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producer.api.errors import NATIVE, ApiError
+from runtime.logs import logger
+
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    body_bytes: int = MEGABYTE
+    """Of a request with JSON."""
+    inline_bytes: int = 8 * MEGABYTE
+    """Of documents that come with the request itself."""
+    seconds: float = 30.0
+    upload_bytes: int = 200 * MEGABYTE + 64 * 1024
+    """Of a file with what stands around it in its form."""
+    transfer_seconds: float = 900.0
+    """Of a file, up or down."""
+
+
+class Guard:
+    def __init__(self, app: ASGIApp, limits: Limits, files: str) -> None:
+        """`files`: the path below which files are."""
+        self._app, self._limits, self._files = app, limits, files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_files = scope["path"].startswith(self._files)
+        limits = self._limits
+        most = limits.upload_bytes if has_files else limits.body_bytes
+        if scope["path"] == NATIVE:
+            most = limits.inline_bytes
+        is_transfer = has_files or scope["path"].endswith("/results")
+        seconds = limits.transfer_seconds if is_transfer else limits.seconds
+        body = _Body(receive, most)
+        answer = _Answer(send, body, scope)
+        try:
+            body.require_announced(scope)
+            async with asyncio.timeout(seconds):
+                await self._app(scope, body, answer)
+        except ApiError as error:
+            await answer.instead(error)
+        except TimeoutError:
+            late = ApiError(504, f"The request was not done within {seconds:g} s.", code="timeout")
+            await answer.instead(late)
+        except Exception as error:
+            logger().error("api.failed", error=type(error).__name__, path=scope["path"][:200])
+            bug = ApiError(500, "Something went wrong on our side; it is in the log.", code="internal_error")
+            await answer.instead(bug)
+
+
+class _Body:
+    """Counts what comes in. Raises `ApiError` at the first byte too many."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most, self._seen = receive, most, 0
+        self.error: ApiError | None = None
+
+    def require_announced(self, scope: Scope) -> None:
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self._most:
+                raise self._too_large()
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._most:
+            self.error = self._too_large()
+            raise self.error
+        return message
+
+    def _too_large(self) -> ApiError:
+        return ApiError(
+            413, f"The body is larger than the {self._most:,} bytes that are taken here.", code="too_large"
+        )
+
+
+class _Answer:
+    def __init__(self, send: Send, body: _Body, scope: Scope) -> None:
+        self._send, self._body, self._scope = send, body, scope
+        self._has_begun, self._is_replaced = False, False
+
+    async def __call__(self, message: Message) -> None:
+        """A body that was too large has its own answer, whatever was made of it on the way."""
+        if self._body.error and not self._has_begun:
+            await self.instead(self._body.error)
+        if not self._is_replaced:
+            self._has_begun = True
+            await self._send(message)
+
+    async def instead(self, error: ApiError) -> None:
+        """Nothing can be said any more where the answer has begun; the connection then ends short of its length."""
+        if self._is_replaced:
+            return
+        if self._has_begun:
+            raise _CutOff from None
+        self._has_begun = self._is_replaced = True
+        await error.answer(self._scope["path"])(self._scope, self._body, self._send)
+
+
+class _CutOff(Exception):
+    pass

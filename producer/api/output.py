@@ -1,0 +1,110 @@
+"""Jobs as lines of a batch's output and error files. Pure.
+
+An answer is the review's JSON, as the text of an assistant's message. What the yard adds, who served it and how it was
+decided, stands under one key of its own, `classyard`, where no client looks for anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from producer.api.lines import CHAT
+
+Row = Mapping[str, Any]
+
+EXPIRED = "This request could not be executed before the completion window expired."
+CANCELLED = "This request was cancelled before it was done."
+
+_OURS = (
+    "provider", "model", "simulated", "standing", "sensitivity", "cost_usd_micros", "decision_digest", "policy_digest",
+)  # fmt: skip
+
+
+def line_of(row: Row, endpoint: str) -> tuple[bool, bytes]:
+    """Whether it has an answer, which tells the file, and the line. `row` is one of `views.results`."""
+    has_answer = row["output"] is not None
+    line = {
+        "id": f"batch_req_{_bare(row)}",
+        "custom_id": row["custom_id"],
+        "response": _response(row, endpoint) if has_answer else None,
+        "error": None if has_answer else _error(row),
+    }
+    return has_answer, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _bare(row: Row) -> str:
+    return str(row["job_id"]).replace("-", "")
+
+
+def _response(row: Row, endpoint: str) -> dict[str, Any]:
+    body = _chat(row) if endpoint == CHAT else _responses(row)
+    ours = {name: row[name] for name in _OURS}
+    return {"status_code": 200, "request_id": row["job_id"], "body": {**body, "classyard": ours}}
+
+
+def _error(row: Row) -> dict[str, Any]:
+    if row["state"] == "expired":
+        return {"code": "batch_expired", "message": EXPIRED}
+    if row["state"] == "cancelled":
+        return {"code": "batch_cancelled", "message": CANCELLED}
+    return {"code": row["reason_code"] or row["state"], "message": row["reason"] or f"It is {row['state']}."}
+
+
+def _text(row: Row) -> str:
+    return orjson.dumps(row["output"]).decode()
+
+
+def _tokens(row: Row) -> tuple[int, int]:
+    return row["input_tokens"] or 0, row["output_tokens"] or 0
+
+
+def _chat(row: Row) -> dict[str, Any]:
+    given, made = _tokens(row)
+    message = {"role": "assistant", "content": _text(row), "refusal": None}
+    return {
+        "id": f"chatcmpl-{_bare(row)}",
+        "object": "chat.completion",
+        "created": int(row["updated_at"].timestamp()),
+        "model": row["model_version"],
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made},
+    }
+
+
+def _responses(row: Row) -> dict[str, Any]:
+    given, made = _tokens(row)
+    said = {"type": "output_text", "text": _text(row), "annotations": []}
+    message = {
+        "type": "message",
+        "id": f"msg_{_bare(row)}",
+        "status": "completed",
+        "role": "assistant",
+        "content": [said],
+    }
+    return {
+        "id": f"resp_{_bare(row)}",
+        "object": "response",
+        "created_at": int(row["created_at"].timestamp()),
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": row["model_version"],
+        "output": [message],
+        "parallel_tool_calls": False,
+        "temperature": 0,
+        "tool_choice": "none",
+        "tools": [],
+        "top_p": 1,
+        "usage": {
+            "input_tokens": given,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": made,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": given + made,
+        },
+    }
