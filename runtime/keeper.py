@@ -101,12 +101,14 @@ class Keeper:
         tenant = self.settings.tenant
         done = {
             "slots": await self._drop_slots(),
+            # Before those that were under way: what is left of a lost slot after this is under suspicion.
+            "not_begun": await self._all(lambda c: upkeep.not_begun(c, tenant), _not_begun),
             "recovered": await self._all(lambda c: upkeep.orphans(c, tenant), _lost),
             "expired": await self._all(lambda c: upkeep.overdue(c, tenant), _expired),
             **await self._take_back(),
         }
         await self._end_drains()
-        self.metrics.recovered.inc(done["recovered"])
+        self.metrics.recovered.inc(done["not_begun"] + done["recovered"])
         async with self.database.transaction() as connection:
             finished = await batches.finish(connection, tenant)
             await upkeep.forget_workers(connection, tenant)
@@ -254,6 +256,12 @@ def wanted_bells(ready: Mapping[str, int], waits: Mapping[str, int]) -> dict[str
     wants = {provider_queue(name): count for name, count in ready.items()}
     wants[CLASSIFIER_QUEUE] = 1 if any(waits.values()) else 0
     return wants
+
+
+def _not_begun(job: Job) -> Job:
+    """Nobody's fault, and least of all this job's: it is not counted, and need not be served alone."""
+    reason = "The worker that held it went silent before its turn."
+    return job.moved(JobState.ROUTED, slot_id=None, reason_code="not_begun", reason=reason)
 
 
 def _lost(job: Job) -> Job:

@@ -48,6 +48,31 @@ async def orphans(connection: Connection, tenant_id: str, *, most: int = 500) ->
     return [job_of(row) for row in rows]
 
 
+SUSPECTS = 2
+"""Jobs of a lost slot that may have been under way: the first of its parcel that is not committed, and the one after
+it, since a commit may lag behind its call."""
+
+
+async def not_begun(connection: Connection, tenant_id: str, *, most: int = 500) -> list[Job]:
+    """Of what `orphans` finds, the jobs whose turn in their parcel had not come when their slot was lost. Locked."""
+    rows = await fetch(
+        connection,
+        f"""
+        select {COLUMNS} from jobs j
+        where j.state = 'serving' and not exists (select 1 from slots s where s.id = j.slot_id)
+          and j.id in (
+            select o.id from (
+                select id, row_number() over (partition by slot_id order by lane, start_by, id) as place
+                from jobs w where w.tenant_id = %s and w.state = 'serving'
+                  and not exists (select 1 from slots s where s.id = w.slot_id)
+            ) o where o.place > %s order by o.id limit %s)
+        order by j.id for update skip locked
+        """,
+        (tenant_id, SUSPECTS, most),
+    )
+    return [job_of(row) for row in rows]
+
+
 async def overdue(connection: Connection, tenant_id: str, *, most: int = 500) -> list[Job]:
     """Locks jobs that are past their deadline and that nobody is serving."""
     rows = await fetch(
