@@ -33,7 +33,7 @@ test: setup ## all tests, on a real Valkey and a real PostgreSQL that the suite 
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 FAULTS ?= usual
-faults: setup ## break a yard in every known way, count what was lost (FAULTS=quick: two minutes, usual: ten, full: hours)
+faults: setup ## break a yard in every known way, count what was lost (FAULTS=quick: some minutes, usual: a quarter of an hour, full: hours)
 	@$(BIN)/python -m benchmarks.faults $(if $(filter usual,$(FAULTS)),,--$(FAULTS)) --write
 
 check: setup ## floors, style, types, lock file, compose file
