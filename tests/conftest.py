@@ -18,11 +18,16 @@ from typing import NamedTuple
 import psycopg
 import pytest
 import redis
+from hypothesis import settings
 
 from classyard.embedded.home import Home
 from classyard.embedded.postgres import start_postgres
 from classyard.embedded.valkey import start_valkey
 from runtime.db.migrate import migrate
+
+settings.register_profile("yard", deadline=None)
+settings.load_profile("yard")
+"""Time is measured by benchmarks: on a busy machine one slow example says nothing of the code."""
 
 _numbers = itertools.count(1)
 
