@@ -1,4 +1,4 @@
-"""What a worker has seen of its provider lately: how long jobs take, outages in a row, and what it has yet to tell.
+"""What a worker has seen of its provider lately: how long jobs take, and what it has yet to tell.
 
 What it tells is folded into the provider's row, together with what other workers saw; see `governance.drift.seen`.
 """
@@ -27,19 +27,12 @@ class Observations:
     def __init__(self) -> None:
         self._job_ms: deque[int] = deque(maxlen=KEPT)
         self.answered = 0
-        self.outages_in_a_row = 0
-        self._counted_at_s = float("-inf")
         self._untold: deque[Observation] = deque(maxlen=MOST_UNTOLD)
 
-    def saw(self, latency_ms: int, *, outage: bool, ended_s: float) -> None:
-        """`ended_s` is on a clock that only goes forward. Calls that were in flight together and failed together
-        count as one outage: a hiccup is no longer for a provider with many slots."""
+    def saw(self, latency_ms: int, *, outage: bool) -> None:
+        """An outage says nothing of how long jobs take; the provider's breaker counts it (`runtime.breaker`)."""
         if outage:
-            if ended_s - latency_ms / 1000 >= self._counted_at_s:
-                self.outages_in_a_row += 1
-                self._counted_at_s = ended_s
             return
-        self.outages_in_a_row = 0
         self.answered += 1
         self._job_ms.append(max(1, latency_ms))
 

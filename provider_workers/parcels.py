@@ -17,7 +17,7 @@ from runtime.db.stores import breakers, budgets, capacity, documents, jobs, rung
 from runtime.ids import NewId
 from runtime.limits import draw
 from runtime.settings import Settings
-from schemas.budget import Account, covers
+from schemas.budget import Account, call_cost_usd_micros, covers
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.rung import RungAnswer
@@ -203,7 +203,7 @@ def shared_out(
     costs: dict[str, int] = {}
     short: list[tuple[Job, Account]] = []
     for job in found:
-        cost = call_cost_usd_micros(job, attempts)
+        cost = next_call_usd_micros(job, attempts)
         above = [(one, rest) for one, rest in left.items() if rest is not None and covers(one, job.batch_id)]
         tight = next((one for one, rest in above if rest < cost), None)
         if tight is not None:
@@ -214,9 +214,10 @@ def shared_out(
     return costs, short
 
 
-def call_cost_usd_micros(job: Job, attempts: int) -> int:
-    """The next call with the longest answer, rounded up."""
-    return -(-job.current_step.worst_cost_usd_micros // max(1, attempts)) if job.current_step else 0
+def next_call_usd_micros(job: Job, attempts: int) -> int:
+    """What is reserved for the call that a bound job is claimed for."""
+    step = job.current_step
+    return call_cost_usd_micros(step.worst_cost_usd_micros, attempts) if step else 0
 
 
 def returned(job: Job, account: Account) -> Job:

@@ -172,8 +172,7 @@ class ProviderService:
         """Keeps what the call says of the provider, and returns whether that rests now."""
         if served.attempt_was_given_up:
             return False  # the slot is lost, or only this job was cancelled
-        outage = is_outage(served.ending)
-        self.seen.saw(served.latency_ms, outage=outage, ended_s=ticks())
+        self.seen.saw(served.latency_ms, outage=is_outage(served.ending))
         self._note(served)
         job = served.next.job
         if job.provider and job.provider != self.provider.name:

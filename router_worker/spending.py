@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from router_worker.engine.constraints import call_cost_usd_micros
 from router_worker.engine.wording import dollars
-from schemas.budget import Account, covers
+from schemas.budget import Account, call_cost_usd_micros, covers
 from schemas.decision import Decision, Outcome
 
 _MARK = "budget"

@@ -13,7 +13,6 @@ from datetime import datetime
 
 from router_worker.bound.shadows import priced
 from router_worker.classes import formed_by, open_classes, providers_of, route_class_of
-from router_worker.engine.constraints import call_cost_usd_micros
 from router_worker.engine.decide import Prepared, prepare
 from router_worker.features.extract import Extractor
 from router_worker.observe import snapshot_of
@@ -28,7 +27,7 @@ from runtime.db.session import Connection, Database, Row, clock, repeated
 from runtime.db.stores import artifacts, budgets, capacity, documents, jobs, record, waiting
 from runtime.metrics import Metrics
 from runtime.settings import Settings
-from schemas.budget import Account
+from schemas.budget import Account, call_cost_usd_micros
 from schemas.canonical import canonical, digest
 from schemas.decision import Decision, Outcome
 from schemas.features import JobFeatures

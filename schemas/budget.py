@@ -58,3 +58,14 @@ class Account:
 def covers(account: Account, batch_id: str) -> bool:
     """Whether a job of the batch is spent from it; of days only today's is ever asked for."""
     return account.scope != "batch" or account.subject == batch_id
+
+
+def call_cost_usd_micros(worst_usd_micros: int, attempts: int) -> int:
+    """One call of a step, with the longest answer: what is reserved for it. Rounded up.
+
+    `worst_usd_micros` is the step's, of so many attempts.
+
+    >>> call_cost_usd_micros(1_001, 2)
+    501
+    """
+    return -(-worst_usd_micros // max(1, attempts))

@@ -26,6 +26,7 @@ from typing import NamedTuple
 from router_worker.engine.candidates import Ask, Seat
 from router_worker.engine.estimates import worst_cost_usd_micros
 from router_worker.engine.wording import count, dollars, duration, listed
+from schemas.budget import call_cost_usd_micros
 from schemas.catalog import ANY_LANGUAGE, ProviderKind
 from schemas.decision import Estimate, Refusal
 from schemas.residency import covered
@@ -172,15 +173,6 @@ def over_budget(ask: Ask, expected: Estimate) -> Refusal | None:
         return None
     sentence = f"One call may cost up to {dollars(worst)}; the budgets over it have {dollars(left)} left."
     return Refusal("budget", sentence)
-
-
-def call_cost_usd_micros(worst_usd_micros: int, attempts: int) -> int:
-    """One call of a step, with the longest answer; rounded up.
-
-    >>> call_cost_usd_micros(1_001, 2)
-    501
-    """
-    return -(-worst_usd_micros // max(1, attempts))
 
 
 def _rates(seat: Seat) -> Hashable:

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from provider_workers.parcels import Parcel, Parcels, call_cost_usd_micros, counted
+from provider_workers.parcels import Parcel, Parcels, counted, next_call_usd_micros
 from provider_workers.writer import Finished, Writer
 from router_worker.stage import Stage
 from runtime.db.stores import budgets, capacity
@@ -56,7 +56,7 @@ async def worst_of_one(here: Yard) -> int:
     await here.submit(1)
     await stage.route()
     (job,) = await here.jobs()
-    return call_cost_usd_micros(job, ATTEMPTS)
+    return next_call_usd_micros(job, ATTEMPTS)
 
 
 async def finish(here: Yard, parcel: Parcel, cost: int) -> None:
