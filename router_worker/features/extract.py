@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from governance.guardrails.leaked_keys import leaked_keys
@@ -100,7 +101,9 @@ def extract(text: str, review: Review, job: Job, now: datetime, tools: Extractor
     closing = Closing(tools.ticks, tools.limit_s)
     overhead = _overhead(review)
     tokens = closing.told("tokens", lambda _: tools.tokens.count(text), upper_bound(text))
-    prompt = closing.told("prompt_tokens", lambda _: tools.tokens.count(overhead), upper_bound(overhead))
+    prompt = closing.told(
+        "prompt_tokens", lambda _: _prompt_tokens(tools.tokens, overhead), upper_bound(overhead)
+    )
     language = closing.told("language", lambda _: tools.languages.identify(text), UNKNOWN)
     built = closing.told("structure", lambda _: structure(text), Structure())
     kind = closing.told("kind", lambda _: kind_of(text, built), "other")
@@ -209,6 +212,12 @@ def _counted(text: str, closing: Closing, families: Mapping[str, CountsTokens]) 
         yield family, closing.told(f"tokens_{family}", lambda _, by=counter: by.count(text), careful)  # type: ignore[misc]
 
 
+@lru_cache(maxsize=64)
+def _prompt_tokens(tokens: CountsTokens, overhead: str) -> int:
+    return tokens.count(overhead)
+
+
+@lru_cache(maxsize=64)
 def _overhead(review: Review) -> str:
     """What a call holds beside document and fixed words."""
     findings = (f"- {kind.id}: {kind.look_for}" for kind in review.findings)

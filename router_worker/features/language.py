@@ -15,6 +15,10 @@ PART_CHARACTERS = 2_000
 """Enough: on 60 real contracts the least confidence was 0.99 with 2,000 characters, 0.63 with 1,000, 0.13 with 500.
 It takes 1.2 ms."""
 
+GLANCE_CHARACTERS, GLANCE_CONFIDENCE = 250, 0.99
+"""A glance that is so sure is enough, and takes a fifth of the time. At 1,860 places of 60 real contracts it was that
+sure at nine of ten, and never another language than the longer part was."""
+
 LEAST_LETTERS = 20
 """With fewer letters a guess is luck: 'Hello' is taken for Breton."""
 
@@ -43,7 +47,9 @@ class LanguageIdentifier:
             return UNKNOWN
         with self._loading:
             model = self._model
-        language, confidence = model.classify(part)
+        language, confidence = model.classify(part[:GLANCE_CHARACTERS])
+        if confidence < GLANCE_CONFIDENCE and len(part) > GLANCE_CHARACTERS:
+            language, confidence = model.classify(part)
         known = language != _NOT_A_LANGUAGE and confidence >= LEAST_CONFIDENCE
         return str(language) if known else UNKNOWN
 

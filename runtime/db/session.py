@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from runtime import failpoints
+from runtime.db.arrays import adapters
 from schemas.errors import ClassyardError, ConfigurationError, NoSpaceLeft, ServiceUnreachable
 
 Row = dict[str, Any]
@@ -88,6 +89,7 @@ class Database:
             kwargs={
                 **_SOCKET,
                 "row_factory": dict_row,
+                "context": adapters(),
                 "options": _SETTINGS,
                 "connect_timeout": int(connect_s),
                 "application_name": "classyard",
