@@ -155,11 +155,10 @@ def time_left_ms(job: Job, now: datetime) -> int | None:
     return int((job.deadline_at - now).total_seconds() * 1000)
 
 
-def money_left(job: Job) -> int | None:
-    """What is left of the job's ceiling, never below 0; None without one."""
-    if job.max_cost_usd_micros is None:
-        return None
-    return max(0, job.max_cost_usd_micros - job.cost_usd_micros)
+def money_left(job: Job, ceiling_usd_micros: int | None = None) -> int | None:
+    """What is left of the job's own ceiling, or of this one where it is lower; never below 0, None without any."""
+    ceilings = [each for each in (job.max_cost_usd_micros, ceiling_usd_micros) if each is not None]
+    return max(0, min(ceilings) - job.cost_usd_micros) if ceilings else None
 
 
 def draw_of(job_id: str) -> int:
