@@ -89,10 +89,10 @@ class Database:
             kwargs={
                 **_SOCKET,
                 "row_factory": dict_row,
-                "context": adapters(),
                 "options": _SETTINGS,
                 "connect_timeout": int(connect_s),
                 "application_name": "classyard",
+                "context": adapters(),
             },
             min_size=1,
             max_size=connections,
