@@ -7,7 +7,9 @@ limit here and never a right.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +32,14 @@ class Limits:
     """Of a file, up or down."""
 
 
+_NOTED = "classyard.headers"
+
+
+def note_headers(scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> None:
+    """For the answer of this request, whichever it will be."""
+    scope.setdefault(_NOTED, {}).update(headers)
+
+
 class Guard:
     def __init__(self, app: ASGIApp, limits: Limits, files: str) -> None:
         """`files`: the path below which files are."""
@@ -39,6 +49,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope[_NOTED] = {}
         has_files = scope["path"].startswith(self._files)
         limits = self._limits
         most = limits.upload_bytes if has_files else limits.body_bytes
@@ -100,7 +111,14 @@ class _Answer:
             await self.instead(self._body.error)
         if not self._is_replaced:
             self._has_begun = True
-            await self._send(message)
+            await self._send(self._noted(message))
+
+    def _noted(self, message: Message) -> Message:
+        noted = self._scope[_NOTED]
+        if message["type"] != "http.response.start" or not noted:
+            return message
+        more = [(name.lower().encode(), value.encode()) for name, value in noted.items()]
+        return {**message, "headers": [*message["headers"], *more]}
 
     async def instead(self, error: ApiError) -> None:
         """Nothing can be said any more where the answer has begun; the connection then ends short of its length."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from producer.api.peers import Peers
 from runtime.db.session import Database
 from runtime.doorbells import Doorbells
 from runtime.ids import NewId, new_id
@@ -26,6 +27,7 @@ class ApiState:
     ids: NewId = new_id
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     """Tells the desk that there is something to do."""
+    peers: Peers = field(default_factory=Peers)
 
     @property
     def tenant(self) -> str:
