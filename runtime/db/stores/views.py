@@ -259,20 +259,25 @@ async def calls_in_flight(connection: Connection, tenant_id: str) -> dict[str, i
 
 async def catalog_in_force(connection: Connection, tenant_id: str) -> str | None:
     """The digest of the catalog that the router published or decided by last; None where it never did."""
+    return await in_force(connection, tenant_id, "catalog")
+
+
+async def in_force(connection: Connection, tenant_id: str, kind: str) -> str | None:
+    """The same of the `catalog` or the `policy`."""
     rows = await fetch(
         connection,
         """
         with said as (
-            (select digest, created_at as at from artifacts where tenant_id = %(tenant)s and kind = 'catalog'
+            (select digest, created_at as at from artifacts where tenant_id = %(tenant)s and kind = %(kind)s
              order by created_at desc limit 1)
             union all
-            (select d.catalog_digest, d.decided_at
+            (select case when %(kind)s = 'policy' then d.policy_digest else d.catalog_digest end, d.decided_at
              from (select id from jobs where tenant_id = %(tenant)s order by id desc limit 500) j
              join decisions d on d.job_id = j.id order by d.decided_at desc limit 1)
         )
         select digest from said order by at desc limit 1
         """,
-        {"tenant": tenant_id},
+        {"tenant": tenant_id, "kind": kind},
     )
     return rows[0]["digest"] if rows else None
 
