@@ -5,7 +5,7 @@ Known once a router has stored them. Before that nothing is turned away here: th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,17 @@ from schemas.errors import UnknownName
 from schemas.policy import RoutingPolicy
 from schemas.submission import Requirements
 
+SHOWN = 20
+"""Names in a sentence."""
+
 
 class UnknownModel(UnknownName):
     """The model or the tier that is named is not there."""
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        """`model` or `tier`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +54,20 @@ class Names:
     def require(self, wanted: Requirements) -> None:
         """Raises `UnknownModel` for a model or a tier that there is not."""
         if wanted.model and not self.has_model(wanted.model):
-            raise UnknownModel(
-                f"There is no model {wanted.model!r} in the catalog; there are: {', '.join(self.models)}."
-            )
+            known = f"there are: {_listed(self.models)}" if self.models else "none is known yet"
+            raise UnknownModel("model", f"There is no model {wanted.model[:80]!r} in the catalog; {known}.")
         if wanted.tier and wanted.tier not in self.tiers:
-            known = f"there are: {', '.join(self.tiers)}" if self.tiers else "it has none"
-            raise UnknownModel(f"There is no tier {wanted.tier!r} in policy {self.policy!r}; {known}.")
+            known = f"there are: {_listed(self.tiers)}" if self.tiers else "it has none"
+            sentence = f"There is no tier {wanted.tier[:80]!r} in policy {self.policy!r}; {known}."
+            raise UnknownModel("tier", sentence)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
+
+
+NO_NAMES = Names((), "", ())
 
 
 async def names_in_force(connection: Connection, tenant_id: str) -> Names | None:
