@@ -171,6 +171,23 @@ async def results(database: Database, tenant_id: str, batch_id: str) -> AsyncIte
             yield row
 
 
+async def first_result(connection: Connection, tenant_id: str, batch_id: str) -> Row:
+    """The same of the first job alone; there must be one."""
+    rows = await fetch(connection, f"{_RESULTS} limit 1", {"tenant": tenant_id, "batch": batch_id})
+    return rows[0]
+
+
+async def ended(connection: Connection, tenant_id: str, batch_ids: Sequence[str]) -> frozenset[str]:
+    """Of these batches, those in which a job is final; asked of batches of one document."""
+    rows = await fetch(
+        connection,
+        "select distinct batch_id::text as id from jobs where tenant_id = %s and batch_id = any(%s::uuid[])"
+        " and state in ('succeeded', 'refused', 'failed', 'expired', 'cancelled')",
+        (tenant_id, list(batch_ids)),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def decisions(connection: Connection, tenant_id: str, job_id: str) -> list[Row]:
     rows = await fetch(
         connection,
