@@ -124,7 +124,9 @@ async def counter(
 ) -> AsyncIterator[Counter]:
     # Tests try many keys that are not valid, all from one address.
     async with yard(database_url, **{"api_failures_per_minute": 0, **settings}) as here:
-        state = ApiState(here.settings, here.database, bells or fake_bells()[0], PEPPER, find_review)
+        bells = bells or fake_bells()[0]
+        names = (REVIEW.review,)
+        state = ApiState(here.settings, here.database, bells, PEPPER, find_review, lambda: names)
         app = create_app(state, limits=limits, with_desk=False)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://yard") as http:

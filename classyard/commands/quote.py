@@ -27,6 +27,7 @@ from classyard.commands.terminal import (
     shown,
 )
 from classyard.context import Context
+from producer.intake.names import Names
 from producer.sources import read_all
 from router_worker.features.extract import Extractor
 from router_worker.observe import snapshot_of
@@ -76,17 +77,20 @@ def quote(
     max_cost: str | None,
     quality: str | None,
     priority: str | None,
+    model: str | None = None,
+    tier: str | None = None,
     to: Console | None = None,
 ) -> int:
     """Returns 0 where every document could be read and would be served, else 1.
 
     Raises `BadInput` where not one can be read, `UnknownName` for the review, and `BadConfiguration`.
     """
-    asked = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
+    asked = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority, model, tier)
     requirements = context.settings.tenant_defaults.floor_of(asked)
     found, policy = context.review(review), context.policy()
     documents = read_all(paths)
     snapshot, notes = present(context, policy)
+    Names.of(snapshot.catalog, policy).require(requirements)
     extractor = Extractor.of(snapshot.catalog, policy)
     read = read_features(documents, found, requirements, now=snapshot.taken_at, extractor=extractor)
     if not read.features:
@@ -193,6 +197,8 @@ def _job(wanted: Requirements, now: datetime) -> Job:
         lane=wanted.lane,
         deadline_at=None if seconds is None else now + timedelta(seconds=seconds),
         max_cost_usd_micros=None,
+        asked_model=wanted.model,
+        asked_tier=wanted.tier,
     )
 
 

@@ -8,17 +8,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from producer.api import batches, files, reviews
+from producer.api import answers, batches, files, models, reviews
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
 from producer.api.guard import Guard, Limits
 from producer.api.state import ApiState
+from producer.api.waiting import Waiting
 from runtime.heartbeat import stop
 
 
 def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool = True) -> FastAPI:
     """Raises `InternalError` where a route asks nobody who calls. `state.database` must be open when it is served."""
+
+    chosen = limits or Limits()
+    waiting = Waiting(state.database, state.tenant, most=chosen.waiting)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -26,7 +30,7 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
         try:
             yield
         finally:
-            await stop(desk)
+            await stop(desk, waiting.looking)
 
     app = FastAPI(
         title="Classyard",
@@ -39,10 +43,14 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
         redirect_slashes=False,
     )
     app.state.yard = state
+    app.state.waiting = waiting
+    app.state.limits = chosen
     app.include_router(files.router)
     app.include_router(batches.router)
+    app.include_router(models.router)
+    app.include_router(answers.router)
     app.include_router(reviews.router)
     add_handlers(app)
-    app.add_middleware(Guard, limits=limits or Limits(), files="/v1/files")
+    app.add_middleware(Guard, limits=chosen, files="/v1/files")
     require_guarded(app)
     return app

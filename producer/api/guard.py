@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.api.errors import NATIVE, ApiError
+from producer.api.lines import ENDPOINTS
 from runtime.logs import logger
 
 MEGABYTE = 1024 * 1024
@@ -30,6 +31,10 @@ class Limits:
     """Of a file with what stands around it in its form."""
     transfer_seconds: float = 900.0
     """Of a file, up or down."""
+    answer_seconds: float = 60.0
+    """For the answer to one document that is waited for."""
+    waiting: int = 200
+    """Requests of one process that wait for such an answer."""
 
 
 _NOTED = "classyard.headers"
@@ -53,10 +58,13 @@ class Guard:
         has_files = scope["path"].startswith(self._files)
         limits = self._limits
         most = limits.upload_bytes if has_files else limits.body_bytes
-        if scope["path"] == NATIVE:
+        is_awaited = scope["path"] in ENDPOINTS
+        if scope["path"] == NATIVE or is_awaited:
             most = limits.inline_bytes
         is_transfer = has_files or scope["path"].endswith("/results")
         seconds = limits.transfer_seconds if is_transfer else limits.seconds
+        if is_awaited:
+            seconds += limits.answer_seconds
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
         try:

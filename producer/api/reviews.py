@@ -17,7 +17,7 @@ from producer.api.batches import MAX_KEY_CHARACTERS, Watcher
 from producer.api.errors import NATIVE, ApiError, not_found
 from producer.api.files import Reader, Submitter
 from producer.api.ring import ring
-from producer.api.state import state_of
+from producer.api.state import names_now, state_of
 from producer.intake.accept import NothingAccepted, accept
 from producer.intake.cancel import cancel_batch
 from producer.intake.retry import Which
@@ -51,6 +51,8 @@ async def submit(
 ) -> dict[str, Any]:
     """Lines of JSON with `custom_id` and `text`; requirements are parameters of the address."""
     state, wanted = state_of(request), _requirements(request)
+    if wanted.model or wanted.tier:
+        (await names_now(state)).require(wanted)
     found = state.reviews(review)
     stream: io.BufferedReader = io.BufferedReader(io.BytesIO(await request.body()))
     try:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from producer.api.peers import Peers
+from producer.intake.names import NO_NAMES, Names, names_in_force
+from runtime.clock import ticks
 from runtime.db.session import Database
 from runtime.doorbells import Doorbells
 from runtime.ids import NewId, new_id
 from runtime.settings import Settings
 from schemas.review import Review
+
+NAMES_S = 1.0
+
+
+@dataclass
+class KeptNames:
+    """What `names_now` looked up last, and when."""
+
+    names: Names | None = None
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -24,14 +36,27 @@ class ApiState:
     pepper: str = field(repr=False)
     reviews: Callable[[str], Review]
     """By name; raises `UnknownName`."""
+    review_names: Callable[[], Iterable[str]] = tuple
+    """Of all that there are."""
     ids: NewId = new_id
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     """Tells the desk that there is something to do."""
     peers: Peers = field(default_factory=Peers)
+    names: KeptNames = field(default_factory=KeptNames)
 
     @property
     def tenant(self) -> str:
         return self.settings.tenant
+
+
+async def names_now(state: ApiState) -> Names:
+    """The models and tiers that may be named; none before a router has run. Looked up once in a while: the decision has
+    the last word anyway."""
+    kept = state.names
+    if kept.names is None or ticks() - kept.at > NAMES_S:
+        async with state.database.transaction() as connection:
+            kept.names, kept.at = await names_in_force(connection, state.tenant), ticks()
+    return kept.names or NO_NAMES
 
 
 def state_of(request: Request) -> ApiState:

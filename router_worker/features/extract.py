@@ -147,6 +147,8 @@ def extract(text: str, review: Review, job: Job, now: datetime, tools: Extractor
         personal_data=found.personal_data,
         secrets=found.secrets,
         raised_by=raised_by,
+        asked_model=job.asked_model,
+        asked_tier=job.asked_tier,
     )
 
 

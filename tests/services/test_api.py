@@ -15,7 +15,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from producer.api import batches, desk, files, reviews
+from producer.api import answers, batches, desk, files, models, reviews
 from producer.api.app import create_app
 from producer.api.auth import require_guarded
 from producer.api.errors import NATIVE
@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.services, pytest.mark.asyncio]
 
 ROUTES = [
     (method, route.path)
-    for router in (files.router, batches.router, reviews.router)
+    for router in (files.router, batches.router, models.router, answers.router, reviews.router)
     for route in router.routes
     if isinstance(route, APIRoute)
     for method in sorted(route.methods)
@@ -50,7 +50,7 @@ ENVELOPE = {"message", "type", "param", "code"}
 
 async def call(here: Counter, method: str, path: str, headers: dict[str, str]) -> Any:
     """A request without a body, to any id."""
-    there = path.format(file_id="file-1", batch_id="batch_1")
+    there = path.replace(":path", "").format(file_id="file-1", batch_id="batch_1", model_id="auto")
     return await here.http.request(method, there, headers={"Authorization": "", **headers})
 
 
@@ -74,7 +74,7 @@ async def test_no_route_answers_without_a_key_of_this_yard(database_url: str) ->
                 assert answer.status_code == 401, (method, path, headers)
                 assert path.startswith(NATIVE) or answer.json()["error"].keys() == ENVELOPE
                 assert answer.headers["www-authenticate"] == "Bearer"
-    assert len(ROUTES) == 14
+    assert len(ROUTES) == 18
 
 
 async def test_a_scope_opens_what_it_should_and_nothing_else(database_url: str) -> None:

@@ -171,6 +171,23 @@ async def results(database: Database, tenant_id: str, batch_id: str) -> AsyncIte
             yield row
 
 
+async def first_result(connection: Connection, tenant_id: str, batch_id: str) -> Row:
+    """The same of the first job alone; there must be one."""
+    rows = await fetch(connection, f"{_RESULTS} limit 1", {"tenant": tenant_id, "batch": batch_id})
+    return rows[0]
+
+
+async def ended(connection: Connection, tenant_id: str, batch_ids: Sequence[str]) -> frozenset[str]:
+    """Of these batches, those in which a job is final; asked of batches of one document."""
+    rows = await fetch(
+        connection,
+        "select distinct batch_id::text as id from jobs where tenant_id = %s and batch_id = any(%s::uuid[])"
+        " and state in ('succeeded', 'refused', 'failed', 'expired', 'cancelled')",
+        (tenant_id, list(batch_ids)),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def decisions(connection: Connection, tenant_id: str, job_id: str) -> list[Row]:
     rows = await fetch(
         connection,
@@ -259,20 +276,25 @@ async def calls_in_flight(connection: Connection, tenant_id: str) -> dict[str, i
 
 async def catalog_in_force(connection: Connection, tenant_id: str) -> str | None:
     """The digest of the catalog that the router published or decided by last; None where it never did."""
+    return await in_force(connection, tenant_id, "catalog")
+
+
+async def in_force(connection: Connection, tenant_id: str, kind: str) -> str | None:
+    """The same of the `catalog` or the `policy`."""
     rows = await fetch(
         connection,
         """
         with said as (
-            (select digest, created_at as at from artifacts where tenant_id = %(tenant)s and kind = 'catalog'
+            (select digest, created_at as at from artifacts where tenant_id = %(tenant)s and kind = %(kind)s
              order by created_at desc limit 1)
             union all
-            (select d.catalog_digest, d.decided_at
+            (select case when %(kind)s = 'policy' then d.policy_digest else d.catalog_digest end, d.decided_at
              from (select id from jobs where tenant_id = %(tenant)s order by id desc limit 500) j
              join decisions d on d.job_id = j.id order by d.decided_at desc limit 1)
         )
         select digest from said order by at desc limit 1
         """,
-        {"tenant": tenant_id},
+        {"tenant": tenant_id, "kind": kind},
     )
     return rows[0]["digest"] if rows else None
 
