@@ -24,13 +24,18 @@ REVIEW: Any = "review:contract-clauses"
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[Yard]:
-    policy = {"tiers": [{"tier": "thrifty", "when": "false", "providers": ["beta"]}]}
+    rule = {
+        "rule": "not-the-slow-one",
+        "forbid": "provider.name == 'slow' && job.sensitivity_rank < 2",
+        "because": "It is too slow for this.",
+    }
+    policy = {"tiers": [{"tier": "thrifty", "when": "false", "providers": ["beta"]}], "rules": [rule]}
     with (
         pretending(alpha="instant", beta="instant", slow="instant:base_ms=20000") as pretend,
         yard(
             *(provider(name, pretend.url) for name in ("alpha", "beta")),
-            # Confidential documents are its alone.
-            provider("slow", pretend.url, boundary="confidential", regions=["uk"]),
+            # Confidential documents are its alone, and it has no others.
+            provider("slow", pretend.url, boundary="confidential", regions=["us"]),
             policy=policy,
         ) as running,
     ):
