@@ -1,0 +1,13 @@
+"""How much a yard carries and what a job costs it, beside what others cost on the same provider in the same run.
+
+    python -m benchmarks.throughput [--data DIR] [--json FILE] [--quick] [--only NAME …] [--scale] [--write]
+
+A module of `MODULES` offers `figures(bench) -> dict` and `page(found) -> str`. Each starts the processes that it
+measures and ends them; only PostgreSQL, Valkey and the pretend provider live as long as the run.
+"""
+
+MODULES = {
+    "yard": "benchmarks.throughput.serving",
+    "naive": "benchmarks.throughput.naive",
+}
+"""By the name that `--only` takes, in the order of a run."""
