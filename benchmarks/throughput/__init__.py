@@ -9,5 +9,12 @@ measures and ends them; only PostgreSQL, Valkey and the pretend provider live as
 MODULES = {
     "yard": "benchmarks.throughput.serving",
     "naive": "benchmarks.throughput.naive",
+    "callers": "benchmarks.throughput.callers",
+    "empty": "benchmarks.throughput.empty",
+    "stages": "benchmarks.throughput.stages",
+    "slots": "benchmarks.throughput.slots",
+    "urgent": "benchmarks.throughput.urgent",
+    "crowd": "benchmarks.throughput.crowd",
+    "decide": "benchmarks.throughput.decide",
 }
 """By the name that `--only` takes, in the order of a run."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from benchmarks import results
+from benchmarks.throughput import MODULES
 
 COMMAND = "python -m benchmarks.throughput --write"
 
@@ -22,6 +25,7 @@ run can be compared, absolute figures with nothing that was measured elsewhere o
 def page(found: dict[str, Any]) -> str:
     """The section, as Markdown."""
     parts = ["## Throughput", _about(found), METHOD, _rates(found), _processes(found), _figures(found)]
+    parts += _of_modules(found)
     parts += [f"- {name}: {reason}" for name, reason in sorted(found["left_out"].items())]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -89,6 +93,17 @@ def _figures(found: dict[str, Any]) -> str:
         f"| {title} | {found[name]:,} |" for name, title in FIGURES.items() if found.get(name) is not None
     ]
     return "\n".join(["| figure | |", "|---|---|", *lines]) if lines else ""
+
+
+def _of_modules(found: dict[str, Any]) -> Iterator[str]:
+    """What modules with a `page` of their own say."""
+    for module in MODULES.values():
+        if (
+            find_spec(module)
+            and (say := getattr(importlib.import_module(module), "page", None))
+            and (told := say(found))
+        ):
+            yield told
 
 
 def ranged(values: Mapping[str, float], digits: int = 3) -> str:
