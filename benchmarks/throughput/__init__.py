@@ -8,6 +8,7 @@ measures and ends them; only PostgreSQL, Valkey and the pretend provider live as
 
 MODULES = {
     "yard": "benchmarks.throughput.serving",
+    "embedded": "benchmarks.throughput.embedded",
     "naive": "benchmarks.throughput.naive",
     "callers": "benchmarks.throughput.callers",
     "empty": "benchmarks.throughput.empty",
@@ -15,6 +16,9 @@ MODULES = {
     "slots": "benchmarks.throughput.slots",
     "urgent": "benchmarks.throughput.urgent",
     "crowd": "benchmarks.throughput.crowd",
+    "lengths": "benchmarks.throughput.lengths",
     "decide": "benchmarks.throughput.decide",
+    "growth": "benchmarks.throughput.growth",
+    "ingest": "benchmarks.throughput.ingest",
 }
 """By the name that `--only` takes, in the order of a run."""

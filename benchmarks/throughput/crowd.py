@@ -11,14 +11,16 @@ from typing import Any
 from benchmarks.throughput.bench import Bench
 from benchmarks.throughput.ground import Ground
 
-CALLS_PER_S = 100
+CALLS_PER_S = 50
 """Of the provider, with all slots busy: far below what the yard can feed."""
 CROWDS = (100, 1_000)
+SECONDS = CROWDS[-1] / CALLS_PER_S
+"""That are measured: one call of the large crowd, and ten of the small."""
+FILL_S = 60.0
 
 
 def figures(bench: Bench) -> dict[str, Any]:
-    seconds = bench.sized(12, 30)
-    found = {str(size): _crowd(bench.ground, size, seconds) for size in CROWDS}
+    found = {str(size): _crowd(bench.ground, size, SECONDS) for size in CROWDS}
     small, large = (found[str(size)] for size in CROWDS)
     return {
         "rss_mb_1000_in_flight": large["rss_mb"],
@@ -35,12 +37,12 @@ def _crowd(ground: Ground, size: int, seconds: float) -> dict[str, Any]:
     ground.start_yard()
     ground.wait(ground.accept(ground.documents(100)))
     delay_s = size / CALLS_PER_S
-    jobs = round(CALLS_PER_S * (seconds + delay_s)) + 2 * size
+    jobs = round(CALLS_PER_S * seconds) + 2 * size
     documents = list(ground.documents(jobs, first=100))
     ground.pretend.become(delay_ms=1000 * delay_s)
     with ground.meter() as meter:
         batch = ground.accept(documents)
-        _await_in_flight(ground, round(0.98 * size))
+        _fill(ground, round(0.98 * size))
         before, calls, began = meter.read(), ground.pretend.seen()["calls"], time.monotonic()
         time.sleep(seconds)
         spent, seen, took = meter.read() - before, ground.pretend.seen(), time.monotonic() - began
@@ -57,11 +59,10 @@ def _crowd(ground: Ground, size: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _await_in_flight(ground: Ground, wanted: int, timeout_s: float = 60) -> None:
-    end = time.monotonic() + timeout_s
-    while (now := ground.pretend.seen()["in_flight"]) < wanted:
-        if time.monotonic() > end:
-            raise RuntimeError(f"only {now} of {wanted} calls were in flight after {timeout_s:g} s")
+def _fill(ground: Ground, wanted: int) -> None:
+    """Until so many calls are in flight; a yard that does not get there is measured as full as it is, which is told."""
+    end = time.monotonic() + FILL_S
+    while ground.pretend.seen()["in_flight"] < wanted and time.monotonic() < end:
         time.sleep(0.2)
 
 

@@ -16,10 +16,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import redis
@@ -203,51 +203,17 @@ class Ground:
     # -- documents in
 
     def documents(self, count: int, *, first: int = 0) -> Iterator[SourceDocument]:
-        """So many different contracts of about a thousand characters, made from the seed."""
-        made = make_documents(self.seed, DIFFERENT, language="en")
-        for number in range(first, first + count):
-            text = f"Agreement No. {number} of this series\n\n{made[number % DIFFERENT].text}"
-            yield SourceDocument(f"contract-{number}", f"contract-{number}.txt", text, "utf-8")
+        return made_documents(self.seed, count, first=first)
 
     def accept(self, documents: Iterable[SourceDocument], **requirements: Any) -> str:
         """Hands them in as `classyard submit` does: one transaction, then one bell. Gives the batch's id."""
         return asyncio.run(self.accepted(documents, **requirements))
 
-    async def accepted(
-        self, documents: Iterable[SourceDocument], *, ring: bool = True, **requirements: Any
-    ) -> str:
-        database = Database(self.database_url("producer"), connections=1)
-        await database.open()
-        try:
-            found = await accept(
-                database,
-                documents,
-                tenant_id=TENANT,
-                source="the throughput benchmark",
-                review=find_review(REVIEW, (packaged("reviews"),)),
-                requirements=Requirements(**requirements),
-            )
-        finally:
-            await database.close()
-        if ring:
-            bells = RedisDoorbells(make_redis(self.valkey.url), Metrics())
-            await bells.ring(CLASSIFIER_QUEUE, 1)
-            await bells.close()
-        return found.batch_id
+    async def accepted(self, documents: Iterable[SourceDocument], **requirements: Any) -> str:
+        return await hand_in(self.database_url("producer"), self.valkey.url, documents, **requirements)
 
     def wait(self, batch: str, *, every_s: float = 0.05) -> float:
-        """Until nothing of this batch is open; gives the moment, on `time.monotonic`."""
-        asked = f"select count(*) from jobs where batch_id = %s and {OPEN}"
-        last, since = -1, time.monotonic()
-        with psycopg.connect(self.database_url("watcher"), autocommit=True) as connection:
-            while left := _first(connection, asked, batch):
-                if left != last:
-                    last, since = left, time.monotonic()
-                self._all_alive()
-                if time.monotonic() - since > STALL_S:
-                    raise Stalled(f"{left} jobs are open, and none ended for {STALL_S:g} s")
-                time.sleep(every_s)
-        return time.monotonic()
+        return await_final(self.database_url("watcher"), batch, alive=self._all_alive, every_s=every_s)
 
     def require_sound(self, batch: str, jobs: int) -> None:
         """Every job succeeded, with a result whose quotes stand. A yard that checks nothing would be quick, too."""
@@ -258,6 +224,54 @@ class Ground:
         )
         if found != jobs:
             raise RuntimeError(f"only {found} of {jobs} results are sound")
+
+
+def made_documents(seed: int, count: int, *, first: int = 0) -> Iterator[SourceDocument]:
+    """So many different contracts of about a thousand characters."""
+    made = make_documents(seed, DIFFERENT, language="en")
+    for number in range(first, first + count):
+        text = f"Agreement No. {number} of this series\n\n{made[number % DIFFERENT].text}"
+        yield SourceDocument(f"contract-{number}", f"contract-{number}.txt", text, "utf-8")
+
+
+async def hand_in(
+    database_url: str, redis_url: str, documents: Iterable[SourceDocument], **requirements: Any
+) -> str:
+    """As `classyard submit` does it: one transaction, then one bell. Gives the batch's id."""
+    database = Database(database_url, connections=1)
+    await database.open()
+    try:
+        found = await accept(
+            database,
+            documents,
+            tenant_id=TENANT,
+            source="the throughput benchmark",
+            review=find_review(REVIEW, (packaged("reviews"),)),
+            requirements=Requirements(**requirements),
+        )
+    finally:
+        await database.close()
+    bells = RedisDoorbells(make_redis(redis_url), Metrics())
+    await bells.ring(CLASSIFIER_QUEUE, 1)
+    await bells.close()
+    return found.batch_id
+
+
+def await_final(
+    database_url: str, batch: str, *, alive: Callable[[], object] = lambda: None, every_s: float = 0.05
+) -> float:
+    """Until nothing of this batch is open; gives the moment, on `time.monotonic`."""
+    asked: LiteralString = f"select count(*) from jobs where batch_id = %s and {OPEN}"
+    last, since = -1, time.monotonic()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while left := (connection.execute(asked, (batch,)).fetchone() or (0,))[0]:
+            if left != last:
+                last, since = left, time.monotonic()
+            alive()
+            if time.monotonic() - since > STALL_S:
+                raise Stalled(f"{left} jobs are open, and none ended for {STALL_S:g} s")
+            time.sleep(every_s)
+    return time.monotonic()
 
 
 @contextlib.contextmanager
@@ -290,11 +304,6 @@ def _start_provider(supervisor: Supervisor) -> Pretend:
     until(lambda: b"}" in server.log.read_bytes(), "the pretend provider", timeout_s=30)
     said = json.loads(server.log.read_text().splitlines()[0])
     return Pretend(said["port"], server.pid)
-
-
-def _first(connection: psycopg.Connection[Any], asked: str, *arguments: Any) -> int:
-    row = connection.execute(asked, arguments).fetchone()  # type: ignore[call-overload]
-    return int(row[0]) if row else 0
 
 
 def _named(url: str, database: str, user: str) -> str:

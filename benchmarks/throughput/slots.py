@@ -1,4 +1,4 @@
-"""How full a provider's slots are kept: 64 of them, 200 ms a call, as many jobs as the yard must feed for half a minute.
+"""How full a provider's slots are kept: 64 of them, 200 ms a call, so that the yard must feed 320 jobs a second.
 
 Ideal is every slot busy from the first call to the last. Both moments are the provider's own.
 """

@@ -18,7 +18,7 @@ from schemas.sensitivity import Lane
 from schemas.submission import SourceDocument
 
 CEILING = 64
-CALL_MS = 500
+CALL_MS = 2_000
 URGENT = 100
 EVERY_S = 0.25
 """On average, and never in step with anything."""
