@@ -19,6 +19,9 @@ MODULES = {
     "lengths": "benchmarks.throughput.lengths",
     "decide": "benchmarks.throughput.decide",
     "growth": "benchmarks.throughput.growth",
-    "ingest": "benchmarks.throughput.ingest",
+    "ingest": "benchmarks.throughput.taking",
 }
 """By the name that `--only` takes, in the order of a run."""
+
+NOT_QUICK = ("stages", "growth")
+"""Left out of a quick run, for time, where they are not asked for."""

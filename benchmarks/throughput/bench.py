@@ -25,11 +25,11 @@ class Bench:
 
     @property
     def jobs(self) -> int:
-        return 1_500 if self.quick else 5_000
+        return self.sized(1_000, 5_000)
 
     @property
     def naive_jobs(self) -> int:
-        return 400 if self.quick else 1_200
+        return self.sized(400, 1_200)
 
     def sized(self, quick: int, full: int) -> int:
         return quick if self.quick else full

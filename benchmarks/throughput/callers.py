@@ -40,7 +40,7 @@ def _plain(bench: Bench) -> dict[str, Any]:
 
 
 def _litellm(bench: Bench) -> dict[str, Any]:
-    jobs = bench.sized(600, 2_000)
+    jobs = bench.sized(400, 2_000)
     try:
         python = environment(LOCK)
         found = _measured(bench, python, "litellm", jobs, bench.runs)

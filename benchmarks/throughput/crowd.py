@@ -11,11 +11,11 @@ from typing import Any
 from benchmarks.throughput.bench import Bench
 from benchmarks.throughput.ground import Ground
 
-CALLS_PER_S = 50
+CALLS_PER_S = 100
 """Of the provider, with all slots busy: far below what the yard can feed."""
 CROWDS = (100, 1_000)
 SECONDS = CROWDS[-1] / CALLS_PER_S
-"""That are measured: one call of the large crowd, and ten of the small."""
+"""That are measured: one call of each slot of the large crowd, and ten of the small."""
 FILL_S = 60.0
 
 

@@ -16,7 +16,7 @@ WARM = 300
 
 
 def figures(bench: Bench) -> dict[str, Any]:
-    jobs, pretend = bench.sized(1_000, 3_000), bench.ground.pretend
+    jobs, pretend = bench.sized(600, 3_000), bench.ground.pretend
     pretend.become()
     entry = {**provider(PROVIDER, pretend.url, ceiling=64), "base_url": f"{pretend.url}/v1"}
     with yard(entry, **DEFAULTS) as running:

@@ -43,7 +43,12 @@ def over(found: dict[str, Any]) -> dict[str, Any]:
     if "yard" not in found or "naive" not in found:
         return {}
     faster = ratio(found["yard"]["per_s"], found["naive"]["per_s"])
-    return {"over_naive": round(faster["median"], 3), "over_naive_spread": rounded(faster)}
+    dearer = ratio(found["yard"]["cpu_ms"], found["naive"]["cpu_ms"])
+    return {
+        "over_naive": round(faster["median"], 3),
+        "over_naive_spread": rounded(faster),
+        "cpu_ms_over_naive": round(dearer["median"], 3),
+    }
 
 
 def repeated(ground: Ground, *, jobs: int, runs: int, warm: int = 100) -> list[Run]:

@@ -158,7 +158,7 @@ def answer(body: bytes, seen: Seen) -> bytes:
 def quoted(text: str, start: int = 0) -> str:
     """The first line from there on, or as much more or less as makes a quote."""
     closing = text.rfind(CLOSING)
-    most = min(start + LONGEST, closing if closing > start else len(text))
+    most = min(start + LONGEST, closing if closing >= start else len(text))
     end = text.find("\n", start + SHORTEST, most)
     return text[start : end if end > 0 else most].strip()
 

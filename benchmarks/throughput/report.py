@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from typing import Any
 
 from benchmarks import results
@@ -45,13 +44,13 @@ def _about(found: dict[str, Any]) -> str:
 
 
 ROWS = (
-    ("yard", "**Classyard**, roles as processes", "jobs"),
-    ("yard_two_workers", "the same, two worker processes", "jobs"),
-    ("embedded", "**Classyard**, `classyard up`", "jobs"),
-    ("naive", "Celery, two tasks, httpx, SQLAlchemy, PostgreSQL", "jobs"),
-    ("celery_empty", "Celery, one empty task: the transport alone", "jobs"),
-    ("litellm", "LiteLLM's Router, no queue, no database", "jobs"),
-    ("plain", "asyncio and httpx, a script without memory", "jobs"),
+    ("yard", "**Classyard**, roles as processes"),
+    ("embedded", "**Classyard**, `classyard up`"),
+    ("naive", "Celery, two tasks, httpx, SQLAlchemy, PostgreSQL"),
+    ("celery_empty", "Celery, one empty task: the transport alone"),
+    ("litellm", "LiteLLM's Router, no queue, no database"),
+    ("litellm_batch", "the same, by `abatch_completion`"),
+    ("plain", "asyncio and httpx, a script without memory"),
 )
 
 
@@ -60,7 +59,7 @@ def _rates(found: dict[str, Any]) -> str:
         "| what | jobs (runs) | jobs a second | processor ms a job: all | its Python |",
         "|---|---|---|---|---|",
     ]
-    for name, title, _ in ROWS:
+    for name, title in ROWS:
         if (row := found.get(name)) is None:
             continue
         python = row.get("cpu_ms_python")
@@ -84,6 +83,7 @@ def _processes(found: dict[str, Any]) -> str:
 FIGURES = {
     "over_naive": "jobs a second, over the naive Celery's",
     "cpu_over_litellm": "processor time a job with everything, over LiteLLM's a call",
+    "cpu_ms_over_naive": "processor time a job with everything, over the naive Celery's",
     "cpu_python_over_litellm": "the same, without PostgreSQL and Valkey",
 }
 
@@ -98,18 +98,11 @@ def _figures(found: dict[str, Any]) -> str:
 def _of_modules(found: dict[str, Any]) -> Iterator[str]:
     """What modules with a `page` of their own say."""
     for module in MODULES.values():
-        if (
-            find_spec(module)
-            and (say := getattr(importlib.import_module(module), "page", None))
-            and (told := say(found))
-        ):
+        say = getattr(importlib.import_module(module), "page", None)
+        if say and (told := say(found)):
             yield told
 
 
 def ranged(values: Mapping[str, float], digits: int = 3) -> str:
     """Median, and the least and the most."""
     return f"{values['median']:,.{digits}f} [{values['min']:,.{digits}f}, {values['max']:,.{digits}f}]"
-
-
-def table(head: str, rows: Iterator[str]) -> str:
-    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rows])

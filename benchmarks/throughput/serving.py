@@ -47,7 +47,7 @@ class Run(NamedTuple):
 
 
 def figures(bench: Bench) -> dict[str, Any]:
-    runs = repeated(bench.ground, jobs=bench.jobs, runs=bench.runs, workers=1)
+    runs = repeated(bench.ground, jobs=bench.jobs, runs=bench.runs)
     return {
         "jobs_per_s": round(spread([run.per_s for run in runs])["median"], 1),
         "cpu_ms_per_job": round(spread([run.cpu_ms for run in runs])["median"], 3),
@@ -56,7 +56,7 @@ def figures(bench: Bench) -> dict[str, Any]:
     }
 
 
-def repeated(ground: Ground, *, jobs: int, runs: int, workers: int, warm: int = 500) -> list[Run]:
+def repeated(ground: Ground, *, jobs: int, runs: int, workers: int = 1, warm: int = 500) -> list[Run]:
     """One yard, warmed, that gets the same submission again and again; another series of documents each time."""
     ground.fresh(ceiling=64)
     ground.start_yard(workers=workers)

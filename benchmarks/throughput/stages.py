@@ -22,7 +22,7 @@ IDLE_S = 3.0
 
 
 def figures(bench: Bench) -> dict[str, Any]:
-    jobs = bench.sized(1_000, 4_000)
+    jobs = bench.sized(800, 4_000)
     ground = bench.ground
     idle, _ = _profiled(ground, 0)
     found, spent = _profiled(ground, jobs)
