@@ -48,6 +48,10 @@ def _crowd(ground: Ground, size: int, seconds: float) -> dict[str, Any]:
         spent, seen, took = meter.read() - before, ground.pretend.seen(), time.monotonic() - began
         rss_mb = max(meter.rss_mb()["worker-0"], meter.peak_mb["worker-0"])
     made = seen["calls"] - calls
+    if not made:
+        raise RuntimeError(
+            f"no call was made in {took:.0f} s while {seen['in_flight']} of {size} were in flight"
+        )
     ground.wait(batch, every_s=0.25)
     ground.require_sound(batch, jobs)
     return {
