@@ -30,7 +30,7 @@ from benchmarks.throughput.spent import Meter
 from classyard.embedded.home import Home
 from classyard.embedded.postgres import start_postgres
 from classyard.embedded.processes import Child, Supervisor
-from classyard.embedded.server import Server
+from classyard.embedded.server import Launch, Server, launch
 from classyard.embedded.valkey import start_valkey
 from governance.reviews import find_review
 from producer.intake.accept import accept
@@ -150,7 +150,7 @@ class Ground:
         if profile is not None:
             argv[2:3] = ["benchmarks.throughput.sampled", str(profile / f"{name}.json")]
         user = name.partition("-")[0]
-        return self.start_process(
+        return self._start_role(
             name,
             argv,
             CLASSYARD_HOME=str(self.home.path),
@@ -161,10 +161,17 @@ class Ground:
         )
 
     def start_process(self, name: str, argv: list[str], **environment: str) -> Child:
-        """Anything, as a child that ends with this process at the latest."""
-        path = os.pathsep.join(one for one in sys.path if one)
-        plain = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONPATH": path}
-        self.supervisor.keep_role(name, argv, {**plain, **environment}, stop_timeout_s=40)
+        """Any other program, as a child; where this process is killed, the watchman ends it at once."""
+        made = {**_plain(), **environment}
+        plan = Launch(name, tuple(argv), environment=made)
+        self.supervisor.keep(name, lambda: launch(self.home, plan), stop_timeout_s=40)
+        return self._kept(name)
+
+    def _start_role(self, name: str, argv: list[str], **environment: str) -> Child:
+        self.supervisor.keep_role(name, argv, {**_plain(), **environment}, stop_timeout_s=40)
+        return self._kept(name)
+
+    def _kept(self, name: str) -> Child:
         self.roles[name] = self.supervisor.children[-1]
         return self.roles[name]
 
@@ -297,10 +304,15 @@ def _prepare(found: Ground) -> None:
         found.admin(f"create role {user} login superuser")
 
 
-def _start_provider(supervisor: Supervisor) -> Pretend:
+def _plain() -> dict[str, str]:
+    """Enough to find Python, its packages and us."""
     path = os.pathsep.join(one for one in sys.path if one)
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONPATH": path}
+
+
+def _start_provider(supervisor: Supervisor) -> Pretend:
     argv = [sys.executable, "-m", "benchmarks.throughput.provider"]
-    server = supervisor.keep_role("provider", argv, {"PATH": os.defpath, "PYTHONPATH": path})
+    server = supervisor.keep_role("provider", argv, _plain())
     until(lambda: b"}" in server.log.read_bytes(), "the pretend provider", timeout_s=30)
     said = json.loads(server.log.read_text().splitlines()[0])
     return Pretend(said["port"], server.pid)
