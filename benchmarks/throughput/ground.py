@@ -55,6 +55,8 @@ DIFFERENT = 500
 """Documents of a run; further ones are the same with another first line."""
 READY_S = 90.0
 STALL_S = 120.0
+LOOK_S = 5.0
+"""Between two looks at whether anything moves."""
 
 
 class Stalled(RuntimeError):
@@ -268,16 +270,21 @@ def await_final(
     database_url: str, batch: str, *, alive: Callable[[], object] = lambda: None, every_s: float = 0.05
 ) -> float:
     """Until nothing of this batch is open; gives the moment, on `time.monotonic`."""
-    asked: LiteralString = f"select count(*) from jobs where batch_id = %s and {OPEN}"
-    last, since = -1, time.monotonic()
+    asked: LiteralString = f"select 1 from jobs where batch_id = %s and {OPEN} limit 1"
+    counted: LiteralString = f"select count(*) from jobs where batch_id = %s and {OPEN}"
+    last, since, next_look = -1, time.monotonic(), time.monotonic() + LOOK_S
     with psycopg.connect(database_url, autocommit=True) as connection:
-        while left := (connection.execute(asked, (batch,)).fetchone() or (0,))[0]:
+        while connection.execute(asked, (batch,)).fetchone() is not None:
+            time.sleep(every_s)
+            if time.monotonic() < next_look:
+                continue
+            next_look = time.monotonic() + LOOK_S
+            alive()
+            left = (connection.execute(counted, (batch,)).fetchone() or (0,))[0]
             if left != last:
                 last, since = left, time.monotonic()
-            alive()
             if time.monotonic() - since > STALL_S:
                 raise Stalled(f"{left} jobs are open, and none ended for {STALL_S:g} s")
-            time.sleep(every_s)
     return time.monotonic()
 
 

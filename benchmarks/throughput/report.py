@@ -18,7 +18,8 @@ database. Jobs are synthetic contracts of about a thousand characters, made from
 rate is jobs by seconds from the commit of the submission to the last commit. Processor time is the kernel's, over the
 same span, of every process that takes part: roles, PostgreSQL with all its backends, Valkey; not of the provider, which
 is another's machine in earnest, and not of the benchmark itself. Both share the two cores all the same. Ratios of one
-run can be compared, absolute figures with nothing that was measured elsewhere or on another day."""
+run can be compared, absolute figures with nothing that was measured elsewhere or on another day. More of it:
+[measuring the throughput](../docs/measuring-throughput.md)."""
 
 
 def page(found: dict[str, Any]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import psutil
+import pytest
 
 from benchmarks.throughput import serving
 from benchmarks.throughput.ground import ground
+
+pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("flows-throughput")]
 
 
 def test_a_yard_is_measured_and_nothing_is_left() -> None:
