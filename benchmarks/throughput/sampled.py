@@ -43,12 +43,13 @@ STAGES: Sequence[tuple[str, str]] = (
     ("provider_workers/serve", "serve: the rest"),
     ("provider_workers/service", "serve: the rest"),
     ("router_worker/", "route: the rest"),
-    ("runtime/pool", "pool"),
+    ("runtime/pool", "event loop, sockets"),
+    ("uvloop/", "event loop, sockets"),
     ("aiohttp/", "serve: call"),
     ("kombu/", "bells: Celery"),
     ("celery/", "bells: Celery"),
     ("redis/", "bells"),
-    ("asyncio/", "event loop"),
+    ("asyncio/", "event loop, sockets"),
 )
 """Part of a path, and the stage that its code is; the first that fits the innermost frame that any fits."""
 
