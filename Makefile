@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
-.PHONY: help setup demo test faults check up down format lock clean
+.PHONY: help setup demo test faults bench check up down format lock clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,12 @@ test: setup ## all tests, on a real Valkey and a real PostgreSQL that the suite 
 FAULTS ?= usual
 faults: setup ## break a yard in every known way, count what was lost (FAULTS=quick: some minutes, usual: a quarter of an hour, full: hours)
 	@$(BIN)/python -m benchmarks.faults $(if $(filter usual,$(FAULTS)),,--$(FAULTS)) --write
+
+ROUTING ?= quick
+bench: setup ## measure throughput, routing and guardrails, a quarter of an hour; ROUTING=full: twenty minutes more, and its section is written
+	@$(BIN)/python -m benchmarks.throughput --write
+	@$(BIN)/python -m benchmarks.guardrails --write
+	@$(BIN)/python -m benchmarks.routing $(if $(filter full,$(ROUTING)),--write,--quick)
 
 check: setup ## floors, style, types, lock file, compose file
 	@$(BIN)/ruff check .

@@ -59,11 +59,11 @@ def bargain(
             {"scores": task.scores.tolist(), "agrees": task.agrees.astype(int).tolist()} for task in tasks
         ],
     }
-    python = _environment()
+    python = environment()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tasks.json"
         path.write_text(json.dumps(asked), encoding="utf-8")
-        printed = _run([python, str(HERE / "bargain_run.py"), str(path)], RUN_S)
+        printed = run([python, str(HERE / "bargain_run.py"), str(path)], RUN_S)
     return [[BargainRun(**run) for run in runs] for runs in json.loads(printed)]
 
 
@@ -80,30 +80,30 @@ def adwin(streams: Mapping[str, Sequence[Sequence[float]]], *, change_at: int) -
     Raises:
         PeerMissing: The environment cannot be made, or the run failed in it.
     """
-    python = _environment()
+    python = environment()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "streams.json"
         path.write_text(json.dumps({"change_at": change_at, "streams": streams}), encoding="utf-8")
-        printed = _run([python, str(HERE / "river_run.py"), str(path)], RUN_S)
+        printed = run([python, str(HERE / "river_run.py"), str(path)], RUN_S)
     return {name: [Alarm(**one) for one in found] for name, found in json.loads(printed).items()}
 
 
-def version(peer: str = "bargain") -> str:
+def version(peer: str = "bargain", lock: Path = LOCK) -> str:
     """Of a peer, as locked."""
-    lines = LOCK.read_text(encoding="utf-8").splitlines()
+    lines = lock.read_text(encoding="utf-8").splitlines()
     first = next(line for line in lines if line.startswith(f"{peer}=="))
     return first.split()[0].removeprefix(f"{peer}==")
 
 
-def _environment() -> str:
-    """The python of the peers' environment, made where it is not there yet."""
-    digest = sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:16]
+def environment(lock: Path = LOCK) -> str:
+    """The python of the environment that the lock describes, made where it is not there yet. Raises `PeerMissing`."""
+    digest = sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
     folder = user_cache_path("classyard") / "peers" / digest
     python, done = folder / "bin" / "python", folder / "complete"
     if not done.exists():
         _make(folder)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        _run([*pip, "--no-deps", "--require-hashes", "-r", str(LOCK)], INSTALL_S)
+        run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], INSTALL_S)
         done.touch()
     return str(python)
 
@@ -116,7 +116,7 @@ def _make(folder: Path) -> None:
         raise PeerMissing(msg) from error
 
 
-def _run(command: list[str], seconds: int) -> str:
+def run(command: list[str], seconds: int) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds).stdout
     except subprocess.CalledProcessError as error:
