@@ -84,8 +84,11 @@ _SPECIAL = {
 }
 
 
+_FENCE = "and j.version = a.version and j.lease_token = a.token"
+
+
 @cache
-def _statement(columns: tuple[str, ...]) -> str:
+def _statement(columns: tuple[str, ...], fence: str) -> str:
     """What a column held is what it holds, since the version stands in the condition: only what changes is sent. A
     yard sees a few kinds of moves, and so a few statements."""
     types = {name: _MOVING[name][0] for name in columns if name != "features"}
@@ -103,7 +106,7 @@ with asked as (
     update jobs j set version = j.version + 1, audit_head = a.audit_head, updated_at = clock_timestamp()
         , {sets}
     from asked a
-    where j.id = a.id and j.tenant_id = a.tenant and j.version = a.version and j.lease_token = a.token
+    where j.id = a.id and j.tenant_id = a.tenant {fence}
     returning j.id, j.version
 ), written as (
     insert into audit_events (tenant_id, job_id, version, body, prev_hash, hash)
@@ -133,7 +136,7 @@ async def move(connection: Connection, moves: Sequence[Move]) -> frozenset[str]:
         "audit_head": [m.after.audit_head for m in moves],
         **_values(columns, moves),
     }
-    moved = frozenset(row["id"] for row in await fetch(connection, _statement(columns), arguments))
+    moved = frozenset(row["id"] for row in await fetch(connection, _statement(columns, _FENCE), arguments))
     await budgets.reserve(connection, _reservations(moves, moved))
     return moved
 
