@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from runtime.ids import NewId
 from runtime.limits import draw
 from runtime.settings import Settings
 from schemas.budget import Account, call_cost_usd_micros, covers
+from schemas.changing import changed
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.rung import RungAnswer
@@ -360,4 +361,4 @@ def given_back(job: Job) -> Job:
 
 def counted(job: Job) -> Job:
     """The job with the call that is being made counted, in total and for its step."""
-    return replace(job, attempts=job.attempts + 1, step_attempts=job.step_attempts + 1)
+    return changed(job, attempts=job.attempts + 1, step_attempts=job.step_attempts + 1)

@@ -6,7 +6,7 @@ One statement changes the rows and writes the events: neither is ever there with
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -17,6 +17,7 @@ import orjson
 from runtime.db.session import Connection, Row, fetch
 from runtime.db.stores import budgets
 from schemas.audit import AuditEvent, event
+from schemas.changing import changed
 from schemas.decision import step_of
 from schemas.features import JobFeatures, features_of
 from schemas.job import Job
@@ -47,7 +48,7 @@ class Move:
 def move_of(before: Job, after: Job, *, at: datetime, actor: str, facts: Mapping[str, Any]) -> Move:
     """The move with its audit event; `after` as it will be stored, with the new head of its chain."""
     written = event(before, after, at=at, actor=actor, facts=facts)
-    return Move(before, replace(after, audit_head=written.hash), written)
+    return Move(before, changed(after, audit_head=written.hash), written)
 
 
 _MOVING: dict[str, tuple[str, Callable[[Job], Any]]] = {
