@@ -101,7 +101,7 @@ def test_errors_are_classes_with_the_yards_sentence(here: Yard, client: Client) 
     with pytest.raises(BadRequest, match="deadline"):
         client.submit(CONTRACTS, review="contract-clauses", deadline="soon")
     with pytest.raises(BadRequest, match="not one document") as empty:
-        client.submit([], review="contract-clauses")
+        client.submit([{"custom_id": "a"}], review="contract-clauses")
     assert empty.value.code == "empty_batch"
     with pytest.raises(BadKey, match="not valid"):
         Client(here.home.running().api, "cy_wrong").get("nothing")
