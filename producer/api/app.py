@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
-from producer.api import answers, batches, files, models, reviews
+from producer.api import answers, batches, files, models, reviews, webhooks
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
 from producer.api.guard import Guard, Limits
 from producer.api.state import ApiState
 from producer.api.waiting import Waiting
+from producer.webhooks.service import deliver
 from runtime.heartbeat import stop
 
 
@@ -26,11 +28,11 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        desk = asyncio.create_task(Desk(state).work()) if with_desk else None
+        tasks = [asyncio.create_task(work) for work in (_background(state) if with_desk else ())]
         try:
             yield
         finally:
-            await stop(desk, waiting.looking)
+            await stop(*tasks, waiting.looking)
 
     app = FastAPI(
         title="Classyard",
@@ -50,7 +52,14 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
     app.include_router(models.router)
     app.include_router(answers.router)
     app.include_router(reviews.router)
+    app.include_router(webhooks.router)
     add_handlers(app)
     app.add_middleware(Guard, limits=chosen, files="/v1/files")
     require_guarded(app)
     return app
+
+
+def _background(state: ApiState) -> Iterator[Coroutine[Any, Any, None]]:
+    """What an API process does beside answering."""
+    yield Desk(state).work()
+    yield deliver(state.settings, state.database, state.pepper)

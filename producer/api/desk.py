@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from producer.api.asked import wanted_of
+from producer.api.asked import PREFIX, wanted_of
 from producer.api.files import KEPT_S, bare
 from producer.api.lines import Ask, Line, LineError, read_lines
 from producer.api.output import line_of
@@ -251,6 +251,7 @@ async def _accept(state: ApiState, row: Row, review: Review, wanted: Requirement
             requirements=wanted,
             defaults=state.settings.tenant_defaults,
             key=f"api:{row['id']}",
+            webhook=(row["call_metadata"] or {}).get(f"{PREFIX}webhook"),
         )
     finally:
         await database.close()

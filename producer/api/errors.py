@@ -18,7 +18,9 @@ from runtime.logs import logger
 from schemas.errors import BadInput, CallerMistake, KeyConflict, SurroundingsFault, UnknownName
 
 NATIVE = "/v1/reviews"
-"""Below it errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
+WEBHOOKS = "/v1/webhooks"
+PROBLEMS = (NATIVE, WEBHOOKS)
+"""Below these errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
 
 TYPES = {
     401: "authentication_error",
@@ -48,7 +50,7 @@ class ApiError(Exception):
     def answer(self, path: str) -> JSONResponse:
         """In the form of the API that the path belongs to."""
         headers = {**self.headers, **({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})}
-        if path.startswith(NATIVE):
+        if path.startswith(PROBLEMS):
             return JSONResponse(self._problem(), self.status, headers, media_type="application/problem+json")
         return JSONResponse(
             envelope(self.status, self.message, code=self.code, param=self.param), self.status, headers

@@ -1,6 +1,7 @@
 """Jobs: read as values, and moved. `move` is the only writer of a job's state, version and audit events.
 
-One statement changes the rows and writes the events: neither is ever there without the other.
+One statement changes the rows and writes the events: neither is ever there without the other. What endpoints want to be
+told of it is written in the same transaction.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import orjson
 
 from runtime.db.session import Connection, Row, fetch
-from runtime.db.stores import budgets
+from runtime.db.stores import budgets, webhooks
 from schemas.audit import AuditEvent, event
 from schemas.changing import changed
 from schemas.decision import step_of
@@ -23,6 +24,7 @@ from schemas.features import JobFeatures, features_of
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Quality, Sensitivity
+from schemas.webhooks import told_as
 
 _LANES = tuple(Lane)
 
@@ -113,7 +115,10 @@ with asked as (
     insert into audit_events (tenant_id, job_id, version, body, prev_hash, hash)
     select a.tenant, m.id, m.version, a.body, a.prev_hash, a.audit_head from moved m join asked a on a.id = m.id
 )
-select id::text from moved
+select id::text, exists (
+    select 1 from webhook_endpoints e
+    where e.tenant_id = any(%(tenant)s) and e.disabled_at is null and e.events && %(told)s::text[]) as is_told
+from moved
 """
 
 
@@ -135,9 +140,13 @@ async def move(connection: Connection, moves: Sequence[Move]) -> frozenset[str]:
         "body": [m.event.body for m in moves],
         "prev_hash": [m.event.prev_hash for m in moves],
         "audit_head": [m.after.audit_head for m in moves],
+        "told": list({kind for m in moves if (kind := told_as(m.after.state))}),
         **_values(columns, moves),
     }
-    moved = frozenset(row["id"] for row in await fetch(connection, _statement(columns, _FENCE), arguments))
+    rows = await fetch(connection, _statement(columns, _FENCE), arguments)
+    moved = frozenset(row["id"] for row in rows)
+    if rows and rows[0]["is_told"]:
+        await webhooks.tell_jobs(connection, [m.after for m in moves if m.after.id in moved])
     await budgets.reserve(connection, _reservations(moves, moved))
     return moved
 
