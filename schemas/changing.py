@@ -24,7 +24,7 @@ def changed(value: T, **changes: Any) -> T:
     >>> changed(Oak(3), moss=True)
     Oak(rings=3, moss=True)
     """
-    kind = type(value)
+    kind: Any = type(value)
     members = _members(kind)
     if not changes.keys() <= members.keys():
         raise TypeError(f"{kind.__name__} has no field {min(changes.keys() - members.keys())!r}")
