@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     once. 0: no limit."""
     api_failures_per_minute: int = Field(default=60, ge=0)
     """Keys from one address that may turn out not to be valid, before it has to wait. 0: no limit."""
+    api_public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?)?$")
+    """Where callers reach the HTTP API, such as `https://yard.example`, for addresses in its answers. Empty: as each
+    request names it, which is right unless a proxy stands before it that changes the scheme or the path."""
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 

@@ -66,7 +66,7 @@ class Requests:
 
     def __init__(self, name: str) -> None:
         """`name`: what its documents are said to come from."""
-        self._splitter = Splitter(REQUESTS, element_bytes=MAX_LINE_BYTES, member_bytes=MAX_MEMBER_BYTES)
+        self._splitter = splitter()
         self._ids, self._place, self._members = CustomIds(), Place(name), set[str]()
         self._is_broken = False
         """Whether it is no JSON from some place on: what comes behind says nothing."""
@@ -135,13 +135,16 @@ def read_requests(pieces: Iterable[bytes], name: str) -> Iterator[Line | LineErr
     yield from requests.finish()
 
 
-def custom_ids(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Those of a body that was read before, and was well."""
-    splitter = Splitter(REQUESTS, element_bytes=MAX_LINE_BYTES, member_bytes=MAX_MEMBER_BYTES)
-    for piece in pieces:
-        for one in splitter.feed(piece):
-            if isinstance(one, Element) and one.value is not None:
-                yield str(orjson.loads(one.value)["custom_id"])
+def splitter() -> Splitter:
+    """Of a body into its requests."""
+    return Splitter(REQUESTS, element_bytes=MAX_LINE_BYTES, member_bytes=MAX_MEMBER_BYTES)
+
+
+def custom_ids(split: Splitter, piece: bytes) -> Iterator[str]:
+    """Those that end in this piece of a body that was read before, and was well."""
+    for one in split.feed(piece):
+        if isinstance(one, Element) and one.value is not None:
+            yield str(orjson.loads(one.value)["custom_id"])
 
 
 def asked_of(given: Any) -> dict[str, str]:
@@ -181,7 +184,7 @@ def _read(one: Element, place: Place) -> Line:
     if not isinstance(params, dict):
         raise Wrong("invalid_request", "It is an object, as for /v1/messages.", "params")
     require_known(params, _KNOWN, _ONLY)
-    text, instructions = _document(params), _system(params)
+    text, instructions = _said(params)
     require_readable(text, instructions, "params.messages")
     if params.get("max_tokens") is None:
         raise Wrong("missing_required_parameter", "It is missing.", "params.max_tokens")
@@ -196,20 +199,24 @@ def _json(value: bytes, param: str | None) -> Any:
         raise Wrong("invalid_json", f"It is not JSON: {error.msg}.", param) from error
 
 
-def _document(params: Mapping[str, Any]) -> str:
+def _said(params: Mapping[str, Any]) -> tuple[str, str]:
+    """The user's one message, and the words of the system: before the messages, or among them."""
+    user, system = list[str](), [_system(params.get("system"))]
     messages = params.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Wrong("invalid_request", "There are no messages.", "params.messages")
-    if len(messages) != 1:
-        sentence = f"A request has one message, the document; here are {len(messages)}."
+    for number, message in enumerate(messages):
+        place = f"params.messages.{number}"
+        role = message.get("role") if isinstance(message, dict) else None
+        if role not in ("user", "system"):
+            raise Wrong("unsupported_value", "It may only be user or system here.", f"{place}.role")
+        said = content_of(message.get("content"), f"{place}.content", "text")
+        (user if role == "user" else system).append(said)
+    if len(user) != 1:
+        sentence = f"A request has one message of the user, the document; here are {len(user)}."
         raise Wrong("unsupported_value", sentence, "params.messages")
-    message = messages[0]
-    if not isinstance(message, dict) or message.get("role") != "user":
-        sentence = "The message is an object, of the role user."
-        raise Wrong("invalid_request", sentence, "params.messages.0.role")
-    return content_of(message.get("content"), "params.messages.0.content", "text")
+    return user[0], "\n\n".join(one for one in system if one.strip())
 
 
-def _system(params: Mapping[str, Any]) -> str:
-    given = params.get("system")
+def _system(given: Any) -> str:
     return "" if given is None else content_of(given, "params.system", "text")

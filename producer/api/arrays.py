@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -22,7 +22,7 @@ _FLAT = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _SCALAR = re.compile(rb'[^ \t\n\r,:"{}\[\]]*+')
 
 _Step = Callable[[bytes, int], int]
-_Steps = dict[bytes, _Step]
+_Steps = Mapping[bytes, _Step]
 
 _OPENING, _QUOTE, _BACKSLASH = b"{[", ord('"'), ord("\\")
 

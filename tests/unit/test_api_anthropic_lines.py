@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.api import anthropic_lines as module
-from producer.api.anthropic_lines import Requests, custom_ids, read_requests
+from producer.api.anthropic_lines import Requests, custom_ids, read_requests, splitter
 from producer.api.lines import Line, LineError
 
 
@@ -47,7 +47,9 @@ def test_documents_are_the_same_wherever_the_body_is_cut(texts: list[str], size:
     found = list(read_requests(pieces, "b"))
 
     assert [one.document.text for one in found if isinstance(one, Line)] == texts
-    assert list(custom_ids(pieces)) == [f"c{n}" for n in range(len(texts))]
+    split = splitter()
+    ids = [one for piece in pieces for one in custom_ids(split, piece)]
+    assert ids == [f"c{n}" for n in range(len(texts))]
 
 
 @given(st.binary(max_size=200))
@@ -80,6 +82,14 @@ def test_blocks_of_text_are_one_text_whatever_is_to_be_cached() -> None:
     assert (found.document.text, found.ask.instructions) == ("One.\nTwo.", "One.")
 
 
+def test_words_of_the_system_may_stand_among_the_messages() -> None:
+    said = [{"role": "system", "content": "In one page."}, {"role": "user", "content": "A contract."}]
+    (found,) = read(asked(messages=said))
+
+    assert isinstance(found, Line)
+    assert found.ask.instructions == "Find the governing law.\n\nIn one page."
+
+
 @pytest.mark.parametrize(
     ("record", "code", "param"),
     [
@@ -104,7 +114,7 @@ def test_blocks_of_text_are_one_text_whatever_is_to_be_cached() -> None:
         (asked(messages=[{"role": "user", "content": "x"}] * 2), "unsupported_value", "params.messages"),
         (
             asked(messages=[{"role": "assistant", "content": "x"}]),
-            "invalid_request",
+            "unsupported_value",
             "params.messages.0.role",
         ),
         (
