@@ -90,14 +90,22 @@ def tokens_of(row: Row) -> tuple[int, int]:
 
 def _chat(row: Row) -> dict[str, Any]:
     given, made = tokens_of(row)
-    message = {"role": "assistant", "content": text_of(row), "refusal": None}
+    message = {"role": "assistant", "content": text_of(row), "refusal": None, "annotations": []}
     return {
         "id": f"chatcmpl-{bare_of(row)}",
         "object": "chat.completion",
         "created": int(row["updated_at"].timestamp()),
         "model": row["model_version"],
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made},
+        "usage": {
+            "prompt_tokens": given,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens": made,
+            "completion_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": given + made,
+        },
+        "service_tier": "default",
+        "system_fingerprint": None,
     }
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -189,11 +193,30 @@ def test_errors_are_the_clients_own_exceptions(here: Yard, client: Anthropic) ->
     assert wrong.value.error_code == "unsupported_value"
     with pytest.raises(anthropic.BadRequestError):
         batches.list(extra_headers={"anthropic-version": "1999-01-01"})
+    batches.create(requests=[request("a", CONTRACTS[0])])
     made = here.cli("keys", "new", "a watcher", "--scope", "operator")
     watcher = client.with_options(api_key=made.out.strip()).messages.batches
     assert watcher.list().data
     with pytest.raises(anthropic.PermissionDeniedError):
         watcher.create(requests=[request("a", "A.")])
+
+
+def test_the_example_in_the_docs_runs(here: Yard) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
+    example = page.partition("## With Anthropic's SDK")[2].partition("```python\n")[2].partition("```")[0]
+    there = {"CLASSYARD_URL": address(here), "CLASSYARD_KEY": own_key(here)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env={**os.environ, **there},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("contract-1 MessageBatchSucceededResult(")
 
 
 def test_a_bearer_token_is_a_key_as_well(here: Yard) -> None:
