@@ -90,7 +90,12 @@ def tokens_of(row: Row) -> tuple[int, int]:
 
 def _chat(row: Row) -> dict[str, Any]:
     given, made = tokens_of(row)
-    message = {"role": "assistant", "content": text_of(row), "refusal": None, "annotations": []}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": text_of(row),
+        "refusal": None,
+        "annotations": [],
+    }
     return {
         "id": f"chatcmpl-{bare_of(row)}",
         "object": "chat.completion",
