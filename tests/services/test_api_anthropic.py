@@ -441,3 +441,13 @@ async def test_what_is_not_to_be_had_now_is_overloaded(
         answer = await here.http.get(PATH)
 
         assert (answer.status_code, answer.json()["error"]["type"]) == (529, "overloaded_error")
+
+
+async def test_who_asks_too_often_is_told_so_in_this_shape(database_url: str) -> None:
+    async with desk_of(database_url) as here:
+        key = await here.key(Scope.SUBMITTER, per_minute=1)
+        answers = [await here.http.get(PATH, headers=key) for _ in range(2)]
+
+        assert [one.status_code for one in answers] == [200, 429]
+        assert answers[1].json()["error"]["type"] == "rate_limit_error"
+        assert answers[1].headers["retry-after"]
