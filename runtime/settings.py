@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     webhook_allow: str = ""
     """Ranges of addresses that are not of the open internet and to which webhooks may be sent all the same, by commas,
     such as `10.1.2.0/24` or, on one machine, `127.0.0.0/8`; `http` is for these only. Empty: none."""
+    api_public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?)?$")
+    """Where callers reach the HTTP API, such as `https://yard.example`, for addresses in its answers. Empty: as each
+    request names it, which is right unless a proxy stands before it that changes the scheme or the path."""
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 

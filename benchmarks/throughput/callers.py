@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.routing.peers import PeerMissing, environment, run, version
+from benchmarks.environments import environment_of, run
+from benchmarks.routing.peers import PeerMissing, version
 from benchmarks.throughput.bench import Bench, ratio, rounded, spread
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +43,7 @@ def _plain(bench: Bench) -> dict[str, Any]:
 def _litellm(bench: Bench) -> dict[str, Any]:
     jobs = bench.sized(400, 2_000)
     try:
-        python = environment(LOCK)
+        python = environment_of(LOCK)
         found = _measured(bench, python, "litellm", jobs, bench.runs)
         batch = _measured(bench, python, "litellm_batch", jobs, 1 if bench.quick else bench.runs)
     except PeerMissing as missing:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producer.api import answers, batches, files, models, reviews, webhooks
+from producer.api import answers, anthropic_batches, batches, files, models, reviews, webhooks
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
@@ -51,10 +51,17 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
     app.include_router(batches.router)
     app.include_router(models.router)
     app.include_router(answers.router)
+    app.include_router(anthropic_batches.router)
     app.include_router(reviews.router)
     app.include_router(webhooks.router)
     add_handlers(app)
-    app.add_middleware(Guard, limits=chosen, files="/v1/files")
+    app.add_middleware(
+        Guard,
+        limits=chosen,
+        files=files.router.prefix,
+        requests=anthropic_batches.router.prefix,
+        ids=state.ids,
+    )
     require_guarded(app)
     return app
 

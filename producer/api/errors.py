@@ -1,4 +1,5 @@
 """What goes wrong, as OpenAI's clients read it: `{"error": {"message", "type", "param", "code"}}`, always all four.
+Other paths have forms of their own.
 
 Clients choose their exception by the HTTP status alone. A message never repeats a body: only names, places, numbers.
 """
@@ -13,7 +14,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
+from producer.api import anthropic_errors
 from runtime.logs import logger
 from schemas.errors import BadInput, CallerMistake, KeyConflict, SurroundingsFault, UnknownName
 
@@ -21,6 +24,9 @@ NATIVE = "/v1/reviews"
 WEBHOOKS = "/v1/webhooks"
 PROBLEMS = (NATIVE, WEBHOOKS)
 """Below these errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
+
+REQUEST_ID = "classyard.request_id"
+"""In the scope of a request: what its answer names it by."""
 
 TYPES = {
     401: "authentication_error",
@@ -47,11 +53,18 @@ class ApiError(Exception):
         self.status, self.message, self.code, self.param = status, message, code, param
         self.headers = dict(headers or {})
 
-    def answer(self, path: str) -> JSONResponse:
+    def answer(self, scope: Scope) -> JSONResponse:
         """In the form of the API that the path belongs to."""
+        path: str = scope["path"]
         headers = {**self.headers, **({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})}
         if path.startswith(PROBLEMS):
             return JSONResponse(self._problem(), self.status, headers, media_type="application/problem+json")
+        if path.startswith(anthropic_errors.BELOW):
+            status = anthropic_errors.status_of(self.status)
+            said = anthropic_errors.error_of(
+                status, self.message, code=self.code, param=self.param, request_id=scope.get(REQUEST_ID)
+            )
+            return JSONResponse(said, status, headers)
         return JSONResponse(
             envelope(self.status, self.message, code=self.code, param=self.param), self.status, headers
         )
@@ -84,14 +97,14 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return error.answer(request.scope["path"])
+    return error.answer(request.scope)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     sentence = {404: "There is nothing at this address.", 405: "This address does not take that method."}
     return ApiError(error.status_code, sentence.get(error.status_code, str(error.detail))).answer(
-        request.scope["path"]
+        request.scope
     )
 
 
@@ -105,17 +118,15 @@ async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
         f"Missing required parameter: '{where}'." if missing else f"{where or 'The body'}: {first['msg']}."
     )
     code = "missing_required_parameter" if missing else "invalid_value"
-    return ApiError(400, message, code=code, param=where or None).answer(request.scope["path"])
+    return ApiError(400, message, code=code, param=where or None).answer(request.scope)
 
 
 async def _mistake(request: Request, error: Exception) -> JSONResponse:
     status = 404 if isinstance(error, UnknownName) else 422 if isinstance(error, KeyConflict) else 400
     code = error.code if isinstance(error, BadInput) else None
-    return ApiError(status, str(error), code=code).answer(request.scope["path"])
+    return ApiError(status, str(error), code=code).answer(request.scope)
 
 
 async def _fault(request: Request, error: Exception) -> JSONResponse:
     logger().warning("api.not_served", error=type(error).__name__)
-    return ApiError(503, f"{error} Try again later.", code="service_unavailable").answer(
-        request.scope["path"]
-    )
+    return ApiError(503, f"{error} Try again later.", code="service_unavailable").answer(request.scope)
