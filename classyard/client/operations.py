@@ -52,6 +52,8 @@ class Requirements(TypedDict, total=False):
     """The one that may answer: its name in the catalog, or `provider/model`."""
     tier: str
     """Of the policy."""
+    webhook: str
+    """An endpoint that is told of this batch."""
 
 
 def parameters(given: Mapping[str, Any]) -> dict[str, str]:
