@@ -52,6 +52,8 @@ class Requirements(TypedDict, total=False):
     """The one that may answer: its name in the catalog, or `provider/model`."""
     tier: str
     """Of the policy."""
+    webhook: str
+    """An endpoint that is told of this batch."""
 
 
 def parameters(given: Mapping[str, Any]) -> dict[str, str]:
@@ -156,9 +158,10 @@ class Operations:
     def results(self, which: Which) -> Operation[Result]:
         """A document each, in one order. A stream that breaks is taken up behind the last one that came."""
         after: dict[str, str] = {}
-        tries = 0
+        first, count, tries = "", 0, 0
         while True:
             tries += 1
+            over = 0
             request = Request("GET", f"{_path(which)}/results", after, {"Accept": "application/x-ndjson"})
             try:
                 _success((yield Open(request)))
@@ -166,6 +169,12 @@ class Operations:
                 while piece := (yield Read()):
                     for line in lines.add(piece):
                         made = values.read(line, values.result)
+                        if made.job_id == first:
+                            over = count  # it begins anew: an older yard, which does not know `after`
+                        if over:
+                            over -= 1
+                            continue
+                        first, count = first or made.job_id, count + 1
                         after, tries = {"after": made.job_id}, 0
                         yield Give(made)
                 lines.end()

@@ -419,6 +419,19 @@ def test_results_that_break_off_are_taken_up_behind_the_last_one(both: Both) -> 
     assert told.seen[0].headers["accept"] == "application/x-ndjson"
 
 
+def test_results_that_begin_anew_are_not_given_twice(both: Both) -> None:
+    first, second, third = (json.dumps(row(f"j{n}")).encode() + b"\n" for n in (1, 2, 3))
+    script: Script = [
+        httpx.Response(200, stream=Cut(first + second)),
+        httpx.Response(200, stream=Cut(first)),
+        httpx.Response(200, content=first + second + third),
+    ]
+
+    found, _ = both.call(script, lambda c: c.results("b1"))
+
+    assert [one.job_id for one in found] == ["j1", "j2", "j3"]
+
+
 def test_results_of_nothing_are_an_error(both: Both) -> None:
     with pytest.raises(Refused, match="No such"):
         both.call([ok({"detail": "No such batch."}, 404)], lambda c: c.results("nothing"))
