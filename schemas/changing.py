@@ -24,11 +24,11 @@ def changed(value: T, **changes: Any) -> T:
     >>> changed(Oak(3), moss=True)
     Oak(rings=3, moss=True)
     """
-    kind = type(value)
+    kind: Any = type(value)
     members = _members(kind)
     if not changes.keys() <= members.keys():
         raise TypeError(f"{kind.__name__} has no field {min(changes.keys() - members.keys())!r}")
-    copy = object.__new__(kind)
+    copy: T = object.__new__(kind)
     for name, (read, write) in members.items():
         write(copy, changes[name] if name in changes else read(value))
     return copy
