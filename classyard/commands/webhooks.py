@@ -23,6 +23,8 @@ from schemas.errors import BadInput, UnknownName
 from schemas.webhooks import USUAL
 
 STATES = ("waiting", "delivered", "exhausted")
+WHOLE = ("id", "number", "event", "state")
+"""Columns to be copied or searched: never cut or folded."""
 T = TypeVar("T")
 
 
@@ -130,7 +132,7 @@ def parts(rows: Sequence[Row]) -> Iterator[RenderableType]:
     if not rows:
         yield Text("There are no endpoints. `classyard webhooks add URL` makes one.", style="dim")
         return
-    table = _table("id", "name", "address", "is told", "waiting", "given up", "state")
+    table = _table("id", "name", "address", "is told", "waiting", "given up", "how it fares")
     for row in rows:
         told = ", ".join(row["events"]) + ("" if row["is_tenant_wide"] else " (of batches that name it)")
         counts = (str(row["waiting"]), str(row["exhausted"]))
@@ -171,5 +173,5 @@ def log_parts(rows: Sequence[Row]) -> Iterator[RenderableType]:
 def _table(*names: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in WHOLE)
     return table

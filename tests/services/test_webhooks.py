@@ -16,6 +16,7 @@ import openai
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from classyard import verify_webhook
 from producer.intake.accept import accept
 from producer.webhooks.deliverer import Deliverer
 from producer.webhooks.endpoints import Endpoints, Made
@@ -241,6 +242,7 @@ async def test_openais_client_unwraps_the_end_of_a_batch(end: str, database_url:
         assert (event.type, event.data.id, event.object) == (f"batch.{end}", batch["id"], "event")
         assert event.id == sent.event_id == there.at("/good/named")[0].event_id
         assert Webhook(made.secret).verify(sent.body, sent.headers)["id"] == event.id
+        assert verify_webhook(made.secret, sent.headers, sent.body)["id"] == event.id
         with pytest.raises(openai.InvalidWebhookSignatureError):
             client.webhooks.unwrap(sent.body, sent.headers, secret=named.secret)
 
