@@ -58,7 +58,8 @@ class Desk:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._state.nudge.wait(), EVERY_S)
+            async with asyncio.timeout(EVERY_S):
+                await self._state.nudge.wait()
         self._state.nudge.clear()
 
     async def step(self) -> bool:

@@ -51,7 +51,7 @@ API_BATCHES = f"""
 create or replace function api_batches_tell() returns trigger language plpgsql as $$
 declare kind text := 'batch.' || new."end";
 begin
-  if {_WANTED} then
+  if new.shape = 'openai' and {_WANTED} then  -- Anthropic has no such events; `review.finished` tells of its batches
     perform webhooks_tell(new.tenant_id, kind, jsonb_build_object('id', new.id),
       new.call_metadata->>'classyard_webhook');
   end if;
