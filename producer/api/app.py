@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from producer.api import answers, batches, files, models, reviews
+from producer.api import answers, batches, files, models, reviews, submissions
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
@@ -49,6 +49,7 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
     app.include_router(batches.router)
     app.include_router(models.router)
     app.include_router(answers.router)
+    app.include_router(submissions.router)
     app.include_router(reviews.router)
     add_handlers(app)
     app.add_middleware(Guard, limits=chosen, files="/v1/files")

@@ -15,7 +15,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from producer.api import answers, batches, desk, files, models, reviews
+from producer.api import answers, batches, desk, files, models, reviews, submissions
 from producer.api.app import create_app
 from producer.api.auth import require_guarded
 from producer.api.errors import NATIVE
@@ -37,7 +37,14 @@ pytestmark = [pytest.mark.services, pytest.mark.asyncio]
 
 ROUTES = [
     (method, route.path)
-    for router in (files.router, batches.router, models.router, answers.router, reviews.router)
+    for router in (
+        files.router,
+        batches.router,
+        models.router,
+        answers.router,
+        submissions.router,
+        reviews.router,
+    )
     for route in router.routes
     if isinstance(route, APIRoute)
     for method in sorted(route.methods)
