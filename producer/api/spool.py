@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from starlette.requests import ClientDisconnect
+
 from producer.api.errors import ApiError
 from producer.api.state import ApiState
 from runtime.db.stores import batches, files
@@ -23,8 +25,13 @@ async def spooled(state: ApiState, tenant: str, body: AsyncIterator[bytes]) -> A
     """The id of what was laid down, for as long as the block lasts. Raises `ApiError` for an empty body."""
     spool = Spool(state, tenant, f"spool-{state.ids().replace('-', '')}")
     try:
-        async for chunk in body:
-            await spool.add(chunk)
+        try:
+            async for chunk in body:
+                await spool.add(chunk)
+        except ClientDisconnect:
+            raise ApiError(
+                400, "The body was cut short; nothing of it was taken.", code="cut_short"
+            ) from None
         if not await spool.end():
             raise ApiError(400, "The body is empty: send a line for each document.", code="empty_file")
         yield spool.file_id

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
 
 from producer.api import files as routes
 from producer.api.guard import Limits
@@ -118,7 +119,7 @@ async def test_a_client_that_stops_in_the_middle_leaves_nothing(
     async def broken() -> AsyncIterator[bytes]:
         for n in range(200):
             yield line(n)
-        raise ConnectionResetError("the client went away")
+        raise ClientDisconnect
 
     async def slow() -> AsyncIterator[bytes]:
         for n in range(200):
@@ -126,8 +127,7 @@ async def test_a_client_that_stops_in_the_middle_leaves_nothing(
         await asyncio.sleep(30)
 
     async with counter(database_url, limits=Limits(submission_seconds=1)) as here:
-        with pytest.raises(ConnectionResetError):
-            await here.http.post("/v1/reviews", params=ASKED, content=broken())
+        assert (await here.http.post("/v1/reviews", params=ASKED, content=broken())).status_code >= 400
         assert await left(here) == {}
 
         late = await here.http.post("/v1/reviews", params=ASKED, content=slow())

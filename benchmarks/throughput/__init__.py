@@ -1,0 +1,1 @@
+"""How much the yard takes and gives in a second."""
