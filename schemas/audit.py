@@ -72,7 +72,7 @@ class Acceptances:
 
     def body(self, job_id: str, document: str) -> bytes:
         """Both as JSON has them without an escape: letters, digits, `-` and `:`."""
-        return b"".join((self._head, document.encode(), self._middle, job_id.encode(), self._tail))
+        return b"%b%b%b%b%b" % (self._head, document.encode(), self._middle, job_id.encode(), self._tail)
 
 
 def chain(prev_hash: bytes, body: bytes) -> bytes:

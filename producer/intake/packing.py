@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
 from runtime.db import copying
 from runtime.db.stores import documents
 from runtime.db.stores.batches import EVENT_COLUMNS, JOB_COLUMNS
+from runtime.db.stores.documents import Text
 from runtime.ids import NewId
 from schemas.audit import Acceptances, chain
-from schemas.canonical import canonical, digest
-from schemas.document import Document
+from schemas.canonical import canonical
 from schemas.job import GENESIS, Job
 from schemas.submission import Rejection, Requirements, SourceDocument
 
@@ -30,14 +31,6 @@ class Batch:
     review_digest: str
     requirements: Requirements
     now: datetime
-
-
-class Text(NamedTuple):
-    """A document as it is stored."""
-
-    source: SourceDocument
-    body: bytes
-    digest: str
 
 
 class Group(NamedTuple):
@@ -57,14 +50,13 @@ def encoded(group: Sequence[SourceDocument | Rejection]) -> list[Text | Rejectio
 
 def _text(one: SourceDocument) -> Text:
     body = one.text.encode()
-    return Text(one, body, digest(body))
+    return Text(one.custom_id, one.name, len(one.text), body, f"sha256:{sha256(body).hexdigest()}")
 
 
 def content_of(group: Sequence[Text | Rejection]) -> bytes:
     """One canonical list a document: its custom id and digest; or why it was rejected."""
     return b"".join(
-        canonical([one.code] if isinstance(one, Rejection) else [one.source.custom_id, one.digest])
-        for one in group
+        canonical([one.code] if isinstance(one, Rejection) else [one.custom_id, one.digest]) for one in group
     )
 
 
@@ -89,7 +81,7 @@ class Packing:
         texts = [one for one in found if isinstance(one, Text)]
         rejections = [one for one in found if isinstance(one, Rejection)]
         jobs, events = self._rows(texts) if texts else (b"", b"")
-        kept = documents.pack([(self._document(one), one.body) for one in texts]) if texts else None
+        kept = documents.pack(texts) if texts else None
         return Group(len(texts), kept, jobs, events, rejections, content_of(found))
 
     def _rows(self, texts: Sequence[Text]) -> tuple[bytes, bytes]:
@@ -99,17 +91,12 @@ class Packing:
         keys = [copying.uuid(one) for one in ids]
         jobs = self.jobs.packed(
             keys,
-            [text.source.custom_id.encode() for text in texts],
-            [text.source.name.encode() for text in texts],
+            [text.custom_id.encode() for text in texts],
+            [text.name.encode() for text in texts],
             [text.digest.encode() for text in texts],
             heads,
         )
         return jobs, self.events.packed(keys, bodies, heads)
-
-    def _document(self, one: Text) -> Document:
-        return Document(
-            self._batch.tenant_id, one.digest, len(one.body), len(one.source.text), one.source.name
-        )
 
 
 def _model(batch: Batch) -> Job:

@@ -35,7 +35,7 @@ def flaw_of_custom_id(custom_id: str) -> Flaw | None:
     if len(custom_id) > MAX_CUSTOM_ID_CHARACTERS:
         limit = MAX_CUSTOM_ID_CHARACTERS
         return Flaw("invalid_value", f"The custom_id has {len(custom_id):,} characters; the most is {limit}.")
-    if printable(custom_id) != custom_id:
+    if not custom_id.isprintable() and printable(custom_id) != custom_id:
         return Flaw("invalid_value", f"The custom_id '{printable(custom_id)}' holds control characters.")
     return None
 

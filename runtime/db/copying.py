@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import Any
-from uuid import UUID
 
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -38,7 +38,7 @@ def instant(value: datetime) -> bytes:
 
 
 def uuid(value: str) -> bytes:
-    return UUID(value).bytes
+    return bytes.fromhex(value.replace("-", ""))
 
 
 def words(values: Sequence[str]) -> bytes:
@@ -59,15 +59,9 @@ class Rows:
 
     def packed(self, *columns: Sequence[bytes]) -> bytes:
         """The columns that vary, each with a value for every row."""
-        parts = [_SIGNATURE]
-        head, tail, size = self._head, self._tail, _size
-        for row in zip(*columns, strict=True):
-            parts.append(head)
-            for value in row:
-                parts += (size(len(value)), value)
-            parts.append(tail)
-        parts.append(_END)
-        return b"".join(parts)
+        cells = [cell for column in columns for cell in (map(_size, map(len, column)), column)]
+        rows = zip(repeat(self._head), *cells, repeat(self._tail))
+        return b"".join((_SIGNATURE, *chain.from_iterable(rows), _END))
 
 
 # -- arrays
@@ -79,10 +73,8 @@ _BYTES, _NUMBER, _TEXT = 17, 23, 25
 def array(kind: int, values: Sequence[bytes]) -> bytes:
     if not values:
         return struct.pack("!iiI", 0, 0, kind)
-    parts = [struct.pack("!iiIii", 1, 0, kind, len(values), 1)]
-    for value in values:
-        parts += (_size(len(value)), value)
-    return b"".join(parts)
+    head = struct.pack("!iiIii", 1, 0, kind, len(values), 1)
+    return b"".join((head, *chain.from_iterable(zip(map(_size, map(len, values)), values, strict=True))))
 
 
 class _Array:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from runtime.db.copying import ByteArray, NumberArray, TextArray, number
 from runtime.db.session import Connection, fetch
-from schemas.document import Document
+
+
+class Text(NamedTuple):
+    """A document as it comes in, with what its job takes of it."""
+
+    custom_id: str
+    name: str
+    characters: int
+    body: bytes
+    digest: str
+    """Of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +33,15 @@ class Packed:
     bodies: ByteArray
 
 
-def pack(documents: Sequence[tuple[Document, bytes]]) -> Packed:
+def pack(texts: Sequence[Text]) -> Packed:
     """In the order of their digests: neighbours in the index, which has no other order, are written together."""
-    found = sorted(documents, key=lambda one: one[0].digest)
+    found = sorted(texts, key=attrgetter("digest"))
     return Packed(
-        TextArray([document.digest.encode() for document, _ in found]),
-        NumberArray([number(document.size_bytes) for document, _ in found]),
-        NumberArray([number(document.characters) for document, _ in found]),
-        TextArray([document.name.encode() for document, _ in found]),
-        ByteArray([body for _, body in found]),
+        TextArray([text.digest.encode() for text in found]),
+        NumberArray([number(len(text.body)) for text in found]),
+        NumberArray([number(text.characters) for text in found]),
+        TextArray([text.name.encode() for text in found]),
+        ByteArray([text.body for text in found]),
     )
 
 
