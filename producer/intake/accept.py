@@ -26,10 +26,10 @@ from schemas.review import Review
 from schemas.submission import Rejection, Requirements, SourceDocument
 from schemas.tenant import NO_DEFAULTS, TenantDefaults
 
-GROUP = 2_000
+GROUP = 1_000
 """Documents in one statement."""
 
-GROUP_BYTES = 8 * 1024 * 1024
+GROUP_BYTES = 2 * 1024 * 1024
 """Text in one statement, so that long documents do not add up."""
 
 SHOWN = 1_000
