@@ -60,7 +60,8 @@ def test_a_job_names_a_document_and_a_batch_that_are_there_and_stay(connection: 
         found = {"batch_id": "batch_id", "document_digest": "document_digest", **changes}
         return (
             f"insert into jobs (id, batch_id, document_digest, {columns}) select gen_random_uuid(),"
-            f" {found['batch_id']}, {found['document_digest']}, tenant_id, gen_random_uuid()::text, {columns[22:]} from jobs"
+            f" {found['batch_id']}, {found['document_digest']}, tenant_id, gen_random_uuid()::text,"
+            f" {columns[22:]} from jobs"
         )
 
     connection.execute(copied())

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.throughput.memory import LIMIT_MB, measure
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 FEW, MANY = 8_000, 68_000
 """The second is 63 MB."""
