@@ -54,16 +54,22 @@ def measure(lines: int = LINES) -> dict[str, Any]:
         size = make_file(path, lines)
         with _services(folder) as environ:
             url = environ["CLASSYARD_DATABASE_URL"]
-            found = {"submit": _command(environ, "submit", str(path), "--review", REVIEW)}
-            found["results"] = _command(environ, "results", "latest", "--output", str(folder / "out.jsonl"))
-            (folder / "out.jsonl").unlink()
+            found = dict[str, float]()
+
+            def note(name: str, peak_mb: float) -> None:
+                found[name] = peak_mb
+                sys.stderr.write(f"{name}: {peak_mb} MB\n")
+
             with _api(environ) as (pid, address, headers):
-                found["api, idle"] = _peak_mb(pid)
+                note("api, idle", _peak_mb(pid))
                 _send(address, headers, path, lines)
-                found["api, lines in"] = _peak_mb(pid)
+                note("api, lines in", _peak_mb(pid))
+                note("results", _command(environ, "results", "latest", "--output", str(folder / "out.jsonl")))
+                (folder / "out.jsonl").unlink()
                 _end_all(url)
                 _await_file(address, headers)
-                found["api, file out"] = _peak_mb(pid)
+                note("api, file out", _peak_mb(pid))
+            note("submit", _command(environ, "submit", str(path), "--review", REVIEW))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {"lines": lines, "bytes": size, "limit_mb": LIMIT_MB, "peak_mb": found}
