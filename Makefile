@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
-.PHONY: help setup demo test faults bench check up down format lock clean
+.PHONY: help setup demo test faults bench memory check up down format lock clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -41,6 +41,10 @@ bench: setup ## measure throughput, routing and guardrails, a quarter of an hour
 	@$(BIN)/python -m benchmarks.throughput --write
 	@$(BIN)/python -m benchmarks.guardrails --write
 	@$(BIN)/python -m benchmarks.routing $(if $(filter full,$(ROUTING)),--write,--quick)
+
+LINES ?= 1000000
+memory: setup ## a million lines in and out, and what each process held of them at most (LINES=100000 for less)
+	@$(BIN)/python -m benchmarks.throughput.memory --lines $(LINES)
 
 check: setup ## floors, style, types, lock file, compose file
 	@$(BIN)/ruff check .

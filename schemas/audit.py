@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,29 @@ def event(
         }
     )
     return AuditEvent(after.tenant_id, after.id, after.version, body, prev, chain(prev, body))
+
+
+class Acceptances:
+    """The first events of jobs that differ in their id and document alone: the bytes that `event` gives for each.
+
+    One is written in full, and cut where the others differ: a million are made in the time of some ten thousand.
+    """
+
+    def __init__(self, job: Job, *, at: datetime, actor: str, facts: Mapping[str, Any]) -> None:
+        """`job` stands for all of them, its id and document aside."""
+        plain = event(None, job, at=at, actor=actor, facts={**facts, "document": ""}).body.decode()
+        mark = "@"
+        while mark in plain:
+            mark += "@"
+        model = event(
+            None, replace(job, id=f"<{mark}>"), at=at, actor=actor, facts={**facts, "document": f"[{mark}]"}
+        ).body
+        self._head, rest = model.split(f"[{mark}]".encode())
+        self._middle, self._tail = rest.split(f"<{mark}>".encode())
+
+    def body(self, job_id: str, document: str) -> bytes:
+        """Both as JSON has them without an escape: letters, digits, `-` and `:`."""
+        return b"%b%b%b%b%b" % (self._head, document.encode(), self._middle, job_id.encode(), self._tail)
 
 
 def chain(prev_hash: bytes, body: bytes) -> bytes:

@@ -25,7 +25,7 @@ from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.review import Review
 from schemas.scopes import Scope
-from tests.engine_values import NOON
+from tests.engine_values import NOON, a_policy
 from tests.yard import REVIEW, TENANT, Yard, a_plan, a_result, an_attempt, counted, fake_bells, yard
 
 PEPPER = "a pepper that is long enough for a test"
@@ -126,7 +126,9 @@ async def counter(
     async with yard(database_url, **{"api_failures_per_minute": 0, **settings}) as here:
         bells = bells or fake_bells()[0]
         names = (REVIEW.review,)
-        state = ApiState(here.settings, here.database, bells, PEPPER, find_review, lambda: names)
+        state = ApiState(
+            here.settings, here.database, bells, PEPPER, find_review, lambda: names, policy=a_policy
+        )
         app = create_app(state, limits=limits, with_desk=False)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://yard") as http:

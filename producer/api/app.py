@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from producer.api import answers, anthropic_batches, batches, files, models, reviews, webhooks
+from producer.api import answers, anthropic_batches, batches, files, models, reviews, submissions, webhooks
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
@@ -52,6 +52,7 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
     app.include_router(models.router)
     app.include_router(answers.router)
     app.include_router(anthropic_batches.router)
+    app.include_router(submissions.router)
     app.include_router(reviews.router)
     app.include_router(webhooks.router)
     add_handlers(app)

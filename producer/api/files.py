@@ -18,7 +18,10 @@ from runtime.db.session import Database, Row
 from runtime.db.stores import batches, files
 from schemas.scopes import Scope
 
-PURPOSE = "batch"
+PURPOSE, OWN_PURPOSE = "batch", "user_data"
+PURPOSES = (PURPOSE, OWN_PURPOSE)
+MAX_BATCH_BYTES = 200 * 1024 * 1024
+"""As OpenAI has it, for its batches; a file for the yard's own API may be as long as an upload."""
 KEPT_S = 30 * 86_400
 """As long as OpenAI keeps a batch's input and output."""
 LEAST_KEPT_S = 3_600
@@ -46,7 +49,11 @@ async def upload(request: Request, caller: Submitter) -> dict[str, Any]:
 
     try:
         form = await read_form(
-            request.headers.get("content-type", ""), request.stream(), take, piece_bytes=files.PIECE_BYTES
+            request.headers.get("content-type", ""),
+            request.stream(),
+            take,
+            piece_bytes=files.PIECE_BYTES,
+            check=_require_size,
         )
         row = await _finish(state, file_id, form, has_begun=bool(number), caller=caller)
     except BaseException:
@@ -76,6 +83,17 @@ async def _forget(database: Database, tenant: str, file_id: str) -> None:
         await files.delete(connection, tenant, file_id)
 
 
+def _require_size(form: Form) -> None:
+    """Its purpose may come after its content; until then it may be as long as any."""
+    if form.fields.get("purpose") == PURPOSE and form.size_bytes > MAX_BATCH_BYTES:
+        raise ApiError(
+            413,
+            f"A file of the purpose 'batch' has at most {MAX_BATCH_BYTES:,} bytes; one of 'user_data' may be longer.",
+            code="too_large",
+            param="file",
+        )
+
+
 def _checked(form: Form) -> int:
     """Seconds that the file is kept."""
     purpose = form.fields.get("purpose")
@@ -83,8 +101,13 @@ def _checked(form: Form) -> int:
         raise ApiError(
             400, "Missing required parameter: 'purpose'.", code="missing_required_parameter", param="purpose"
         )
-    if purpose != PURPOSE:
-        raise ApiError(400, "The purpose of a file is 'batch' here.", code="invalid_value", param="purpose")
+    if purpose not in PURPOSES:
+        raise ApiError(
+            400,
+            "The purpose of a file is 'batch' here, or 'user_data' for /v1/reviews.",
+            code="invalid_value",
+            param="purpose",
+        )
     given = form.fields.get("expires_after[seconds]")
     if given is None:
         return KEPT_S

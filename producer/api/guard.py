@@ -26,14 +26,16 @@ class Limits:
     body_bytes: int = MEGABYTE
     """Of a request with JSON."""
     inline_bytes: int = 8 * MEGABYTE
-    """Of documents that come with the request itself."""
+    """Of documents in a JSON object, which is held while it is read."""
     seconds: float = 30.0
-    upload_bytes: int = 200 * MEGABYTE + 64 * 1024
-    """Of a file with what stands around it in its form."""
+    upload_bytes: int = 4 * 1024 * MEGABYTE + 64 * 1024
+    """Of a file with what stands around it in its form, and of lines; both pass in pieces."""
     requests_bytes: int = 256 * MEGABYTE
     """Of a Message Batch, which comes with all of its requests."""
     transfer_seconds: float = 900.0
     """Of a file, up or down."""
+    submission_seconds: float = 3_600.0
+    """Of lines, with the time until all of them are committed."""
     answer_seconds: float = 60.0
     """For the answer to one document that is waited for."""
     waiting: int = 200
@@ -58,21 +60,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, limits = scope["path"], self._limits
         name = scope[REQUEST_ID] = f"req_{self._ids().replace('-', '')}"
         # In the headers that clients of either shape look at.
         scope[_NOTED] = {"request-id": name, "x-request-id": name}
-        has_files, has_requests = path.startswith(self._files), path == self._requests
-        most = limits.upload_bytes if has_files else limits.body_bytes
-        is_awaited = path in ENDPOINTS
-        if path == NATIVE or is_awaited:
-            most = limits.inline_bytes
-        if has_requests:
-            most = limits.requests_bytes
-        is_transfer = has_files or has_requests or path.endswith("/results")
-        seconds = limits.transfer_seconds if is_transfer else limits.seconds
-        if is_awaited:
-            seconds += limits.answer_seconds
+        most, seconds = self._of(scope)
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
         try:
@@ -88,6 +79,23 @@ class Guard:
             logger().error("api.failed", error=type(error).__name__, path=scope["path"][:200])
             bug = ApiError(500, "Something went wrong on our side; it is in the log.", code="internal_error")
             await answer.instead(bug)
+
+    def _of(self, scope: Scope) -> tuple[int, float]:
+        """Bytes and seconds."""
+        limits, path = self._limits, scope["path"]
+        if path == NATIVE:
+            is_object = any(
+                name == b"content-type" and value.lower().startswith(b"application/json")
+                for name, value in scope["headers"]
+            )
+            return limits.inline_bytes if is_object else limits.upload_bytes, limits.submission_seconds
+        if path in ENDPOINTS:
+            return limits.inline_bytes, limits.seconds + limits.answer_seconds
+        if path == self._requests:
+            return limits.requests_bytes, limits.transfer_seconds
+        if path.startswith(self._files):
+            return limits.upload_bytes, limits.transfer_seconds
+        return limits.body_bytes, limits.transfer_seconds if path.endswith("/results") else limits.seconds
 
 
 class _Body:

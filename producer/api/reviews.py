@@ -1,37 +1,27 @@
-"""`/v1/reviews`: the yard's own API. Documents come with the request, a line each, and are accepted with its answer."""
+"""`/v1/reviews`: the yard's own API, for what was handed in (`submissions.py` takes it)."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from producer.api.asked import NAMES, PREFIX, requirements_of
 from producer.api.auth import Caller
-from producer.api.batches import MAX_KEY_CHARACTERS, Watcher
-from producer.api.errors import NATIVE, ApiError, not_found
+from producer.api.batches import Watcher
+from producer.api.errors import NATIVE, not_found
 from producer.api.files import Reader, Submitter
 from producer.api.ring import ring
-from producer.api.state import names_now, state_of
-from producer.intake.accept import NothingAccepted, accept
+from producer.api.state import state_of
 from producer.intake.cancel import cancel_batch
 from producer.intake.retry import Which
 from producer.intake.retry import retry as take_up
-from producer.sources import unique
-from producer.sources.jsonl import read_jsonl
 from runtime.db.session import Connection, Database, Row
 from runtime.db.stores import batches, views
-from schemas.errors import BadInput
 from schemas.lifecycle import FINAL
-from schemas.submission import Rejection, Requirements
-
-SHOWN = 100
-"""Rejections in an answer."""
 
 _SHOWN = (
     "job_id", "custom_id", "name", "state", "reason_code", "reason", "provider", "model", "model_version", "simulated",
@@ -40,62 +30,6 @@ _SHOWN = (
 )  # fmt: skip
 
 router = APIRouter(prefix=NATIVE)
-
-
-@router.post("", status_code=202)
-async def submit(
-    request: Request,
-    caller: Submitter,
-    review: str,
-    idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY_CHARACTERS)] = None,
-) -> dict[str, Any]:
-    """Lines of JSON with `custom_id` and `text`; requirements are parameters of the address."""
-    state, wanted = state_of(request), _requirements(request)
-    if wanted.model or wanted.tier:
-        (await names_now(state)).require(wanted)
-    found = state.reviews(review)
-    stream: io.BufferedReader = io.BufferedReader(io.BytesIO(await request.body()))
-    try:
-        accepted = await accept(
-            state.database,
-            unique(read_jsonl(stream, "body")),
-            tenant_id=caller.tenant,
-            source=f"the API, key {caller.key_id}",
-            review=found,
-            requirements=wanted,
-            defaults=state.settings.tenant_defaults,
-            key=idempotency_key,
-            webhook=request.query_params.get("webhook"),
-        )
-    except NothingAccepted as nothing:
-        first = _listed(nothing.rejections[:1])
-        raise ApiError(
-            400, f"{nothing.sentence} {first[0]['sentence'] if first else ''}", code=nothing.code
-        ) from None
-    ring(state.bells)
-    return {
-        "id": accepted.batch_id,
-        "accepted": accepted.accepted,
-        "rejected": accepted.rejected,
-        "rejections": _listed(accepted.rejections[:SHOWN]),
-        "repeated": accepted.repeated,
-    }
-
-
-def _requirements(request: Request) -> Requirements:
-    """Raises `BadInput` naming the parameter, also for one that is not known."""
-    given = {PREFIX + name: value for name, value in request.query_params.items() if name != "review"}
-    try:
-        return requirements_of(given, None)
-    except BadInput as error:
-        where = error.where.removeprefix(f"metadata.{PREFIX}")
-        known = where in NAMES
-        sentence = error.sentence if known else f"It is not known; there are: {', '.join(NAMES)}."
-        raise ApiError(400, f"{where[:60]}: {sentence}", code=error.code, param=where[:60]) from error
-
-
-def _listed(rejections: tuple[Rejection, ...]) -> list[dict[str, Any]]:
-    return [{"where": one.where, "code": one.code, "sentence": one.sentence} for one in rejections]
 
 
 @router.get("/{batch_id}")

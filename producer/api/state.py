@@ -15,7 +15,13 @@ from runtime.db.session import Database
 from runtime.doorbells import Doorbells
 from runtime.ids import NewId, new_id
 from runtime.settings import Settings
+from schemas.errors import InternalError
+from schemas.policy import RoutingPolicy
 from schemas.review import Review
+
+INTAKES = 2
+"""Submissions that one process reads at a time; others wait. It bounds memory: a million ids are told apart in some
+60 MB."""
 
 NAMES_S = 1.0
 
@@ -26,6 +32,10 @@ class KeptNames:
 
     names: Names | None = None
     at: float = 0.0
+
+
+def _no_policy() -> RoutingPolicy:
+    raise InternalError("This API was started without a policy to compare with.")
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,9 @@ class ApiState:
     """Tells the desk that there is something to do."""
     peers: Peers = field(default_factory=Peers)
     names: KeptNames = field(default_factory=KeptNames)
+    policy: Callable[[], RoutingPolicy] = _no_policy
+    """The one in force, as this machine has it."""
+    intakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(INTAKES))
 
     @property
     def tenant(self) -> str:

@@ -28,14 +28,22 @@ class Form:
     size_bytes: int = 0
 
 
-async def read_form(content_type: str, stream: AsyncIterator[bytes], take: Take, *, piece_bytes: int) -> Form:
+async def read_form(
+    content_type: str,
+    stream: AsyncIterator[bytes],
+    take: Take,
+    *,
+    piece_bytes: int,
+    check: Callable[[Form], None] = lambda form: None,
+) -> Form:
     """Hands the content of the part `file` to `take` in pieces of this size, the last one shorter.
 
-    Raises `ApiError` for what is no such form.
+    `check` sees the form so far, again and again, and may raise. Raises `ApiError` for what is no such form.
     """
     reader = _Reader(_boundary(content_type))
     async for chunk in stream:
         reader.feed(chunk)
+        check(reader.form)
         while len(reader.waiting) >= piece_bytes:
             await take(bytes(reader.waiting[:piece_bytes]))
             del reader.waiting[:piece_bytes]

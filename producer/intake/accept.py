@@ -1,36 +1,35 @@
 """Accept a submission: its batch, documents, jobs and first audit events, all in one transaction.
 
-Reads the documents as they come, a group at a time, so that a submission of any length takes the same memory. When it
+Reads the documents as they come, a group at a time, so that a submission of any length takes the same memory. The next
+group is read and packed in a thread, while the database takes this one. When it
 returns, everything is committed; when it raises, nothing is there. With a key, a caller who does not know whether it
 returned hands in again: the same content gives the batch that is there, whoever comes first, and never a second one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from itertools import islice
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any
 
+from producer.intake.packing import Batch, Group, Packing, content_of, encoded
 from runtime import failpoints
-from runtime.db.session import Connection, Database
+from runtime.db.session import Connection, Database, copy
 from runtime.db.stores import artifacts, batches, documents, webhooks
 from runtime.ids import NewId, new_id
-from schemas.audit import AuditEvent, event
 from schemas.canonical import canonical, digest
-from schemas.document import Document
 from schemas.errors import BadInput, KeyConflict
-from schemas.job import Job
 from schemas.review import Review
 from schemas.submission import Rejection, Requirements, SourceDocument
 from schemas.tenant import NO_DEFAULTS, TenantDefaults
 
-GROUP = 500
+GROUP = 1_000
 """Documents in one statement."""
 
-GROUP_BYTES = 8 * 1024 * 1024
+GROUP_BYTES = 2 * 1024 * 1024
 """Text in one statement, so that long documents do not add up."""
 
 SHOWN = 1_000
@@ -51,15 +50,6 @@ class Accepted:
     """Whether it was there already, handed in before with the same key."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A document as it is stored."""
-
-    source: SourceDocument
-    body: bytes
-    digest: str
-
-
 @dataclass
 class _Tally:
     accepted: int = 0
@@ -68,16 +58,11 @@ class _Tally:
     content: Any = field(default_factory=hashlib.sha256)
     """Over what came in, in its order."""
 
-    def add(self, group: Iterable[_Text | Rejection]) -> None:
-        for one in group:
-            if isinstance(one, Rejection):
-                self.rejected += 1
-                self.content.update(canonical([one.code]))
-                if len(self.shown) < SHOWN:
-                    self.shown.append(one)
-            else:
-                self.accepted += 1
-                self.content.update(canonical([one.source.custom_id, one.digest]))
+    def add(self, texts: int, rejections: Sequence[Rejection], content: bytes) -> None:
+        self.accepted += texts
+        self.rejected += len(rejections)
+        self.shown += rejections[: SHOWN - len(self.shown)]
+        self.content.update(content)
 
     @property
     def content_digest(self) -> str:
@@ -115,9 +100,11 @@ async def accept(
             return await _handed_in_again(connection, tenant_id, key, found, tally)
         if webhook and not await webhooks.name_for_batch(connection, tenant_id, batch_id, webhook):
             raise BadInput("There is no such endpoint.", where="webhook", code="invalid_value")
-        for group in map(_encoded, _groups(found)):
-            await _add(connection, opened, group, tally.rejected, ids)
-            tally.add(group)
+        packing = Packing(opened, ids)
+        async with aclosing(_ahead(map(packing.pack, _groups(found)))) as groups:
+            async for group in groups:
+                await _add(connection, packing, opened, group, tally.rejected)
+                tally.add(group.texts, group.rejections, group.content)
         if not tally.accepted:
             raise NothingAccepted(tally.shown)
         await batches.close_intake(
@@ -141,8 +128,9 @@ async def _handed_in_again(
     tally: _Tally,
 ) -> Accepted:
     """Reads the content once more, and writes nothing."""
-    for group in map(_encoded, _groups(found)):
-        tally.add(group)
+    for group in map(encoded, _groups(found)):
+        rejections = [one for one in group if isinstance(one, Rejection)]
+        tally.add(len(group) - len(rejections), rejections, content_of(group))
     there = await batches.by_key(connection, tenant_id, key)
     if there["content_digest"] != tally.content_digest:
         raise KeyConflict(
@@ -166,20 +154,6 @@ class NothingAccepted(BadInput):
         self.rejections = tuple(rejections)
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    id: str
-    tenant_id: str
-    review_digest: str
-    requirements: Requirements
-    now: datetime
-
-    @property
-    def deadline_at(self) -> datetime | None:
-        seconds = self.requirements.deadline_s
-        return None if seconds is None else self.now + timedelta(seconds=seconds)
-
-
 async def _open(
     connection: Connection,
     batch_id: str,
@@ -188,7 +162,7 @@ async def _open(
     review: Review,
     requirements: Requirements,
     key: str | None,
-) -> _Batch | None:
+) -> Batch | None:
     """None where the key is taken."""
     await batches.ensure_tenant(connection, tenant_id)
     review_digest = await artifacts.keep(connection, tenant_id, "review", review.review, review)
@@ -204,78 +178,41 @@ async def _open(
     )
     if now is None:
         return None
-    return _Batch(batch_id, tenant_id, review_digest, requirements, now)
+    return Batch(batch_id, tenant_id, review_digest, requirements, now)
 
 
 async def _add(
-    connection: Connection,
-    batch: _Batch,
-    group: list[_Text | Rejection],
-    rejected_before: int,
-    ids: NewId,
+    connection: Connection, packing: Packing, batch: Batch, group: Group, rejected_before: int
 ) -> None:
-    rejections = [one for one in group if isinstance(one, Rejection)]
-    texts = [one for one in group if isinstance(one, _Text)]
-    await documents.keep(connection, [(_document(batch, one), one.body) for one in texts])
-    await batches.add_jobs(connection, [_job(batch, one, ids()) for one in texts])
-    await batches.add_rejections(connection, batch.tenant_id, batch.id, rejected_before, rejections)
+    if group.documents is not None:
+        await documents.keep(connection, batch.tenant_id, group.documents)
+        await copy(connection, packing.jobs.statement, group.jobs)
+        await copy(connection, packing.events.statement, group.events)
+    await batches.add_rejections(connection, batch.tenant_id, batch.id, rejected_before, group.rejections)
 
 
-def _encoded(group: list[SourceDocument | Rejection]) -> list[_Text | Rejection]:
-    return [one if isinstance(one, Rejection) else _text(one) for one in group]
-
-
-def _text(one: SourceDocument) -> _Text:
-    body = one.text.encode()
-    return _Text(one, body, digest(body))
-
-
-def _document(batch: _Batch, one: _Text) -> Document:
-    return Document(batch.tenant_id, one.digest, len(one.body), len(one.source.text), one.source.name)
-
-
-def _job(batch: _Batch, one: _Text, job_id: str) -> tuple[Job, AuditEvent]:
-    wanted = batch.requirements
-    job = Job(
-        id=job_id,
-        tenant_id=batch.tenant_id,
-        batch_id=batch.id,
-        custom_id=one.source.custom_id,
-        name=one.source.name,
-        document_digest=one.digest,
-        review_digest=batch.review_digest,
-        sensitivity=wanted.sensitivity,
-        residency=wanted.residency,
-        quality=wanted.quality,
-        lane=wanted.lane,
-        deadline_at=batch.deadline_at,
-        max_cost_usd_micros=None,
-        asked_model=wanted.model,
-        asked_tier=wanted.tier,
-    )
-    facts = {
-        "batch": batch.id,
-        "document": one.digest,
-        "quality": job.quality,
-        "residency": job.residency,
-        "review": job.review_digest,
-        "sensitivity": job.sensitivity,
-        **job.asked,
-    }
-    accepted = event(None, job, at=batch.now, actor="intake", facts=facts)
-    return replace(job, audit_head=accepted.hash), accepted
+async def _ahead(groups: Iterator[Group]) -> AsyncGenerator[Group]:
+    """Makes the next one in a thread while the caller is busy with this one; never more."""
+    coming = asyncio.ensure_future(asyncio.to_thread(next, groups, None))
+    try:
+        while (group := await asyncio.shield(coming)) is not None:
+            coming = asyncio.ensure_future(asyncio.to_thread(next, groups, None))
+            yield group
+    finally:
+        # The thread may be reading still, and whoever opened the source closes it after us.
+        await asyncio.wait({coming})
+        if not coming.cancelled():
+            coming.exception()  # was raised above, or is not wanted any more
 
 
 def _groups(found: Iterable[SourceDocument | Rejection]) -> Iterator[list[SourceDocument | Rejection]]:
     """Groups of up to `GROUP`, cut short where their texts reach `GROUP_BYTES`."""
-    items = iter(found)
-    while first := list(islice(items, 1)):
-        group, size = first, _size(first[0])
-        while len(group) < GROUP and size < GROUP_BYTES and (more := list(islice(items, 1))):
-            group += more
-            size += _size(more[0])
+    group, size = list[SourceDocument | Rejection](), 0
+    for one in found:
+        group.append(one)
+        size += len(one.text) if isinstance(one, SourceDocument) else 0
+        if len(group) >= GROUP or size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
         yield group
-
-
-def _size(one: SourceDocument | Rejection) -> int:
-    return len(one.text) if isinstance(one, SourceDocument) else 0

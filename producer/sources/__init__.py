@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from producer.sources.archive import read_archive
 from producer.sources.csv_rows import read_csv
@@ -27,8 +27,9 @@ from producer.sources.regular import flaw_of, open_regular
 from schemas.errors import BadInput
 from schemas.submission import Rejection, SourceDocument
 
-__all__ = ["Skipped", "read_all", "unique"]
+__all__ = ["Skipped", "read_all", "read_stream", "unique"]
 
+_MANY = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".zip"})
 _ZIP_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -97,11 +98,31 @@ def _read(path: Path, on_skip: Callable[[Skipped], None]) -> Iterator[Found | Re
 def _by_kind(
     path: Path, stream: io.BufferedReader, place: Place, on_skip: Callable[[Skipped], None]
 ) -> Iterator[Found | Rejection]:
-    suffix = path.suffix.lower()
+    found = _of_many(path.suffix.lower(), stream, place, on_skip)
+    return iter([read_file(path.resolve(), place, derive(path.name))]) if found is None else found
+
+
+def read_stream(
+    stream: io.BufferedReader, name: str, *, on_skip: Callable[[Skipped], None] = lambda skipped: None
+) -> Iterator[SourceDocument | Rejection]:
+    """The documents of one file that came from elsewhere, by its name: an archive, CSV, or else JSON Lines.
+
+    The stream must be able to seek, for archives.
+    """
+    place = Place(printable(name))
+    suffix = PurePosixPath(name).suffix.lower()
+    found = _of_many(suffix if suffix in _MANY else "", stream, place, on_skip)
+    return unique(read_jsonl(stream, place.source) if found is None else found)
+
+
+def _of_many(
+    suffix: str, stream: io.BufferedReader, place: Place, on_skip: Callable[[Skipped], None]
+) -> Iterator[Found | Rejection] | None:
+    """None where the file is one document, as far as its name tells."""
     if suffix in (".jsonl", ".ndjson"):
         return read_jsonl(stream, place.source)
     if suffix in (".csv", ".tsv"):
         return read_csv(stream, place.source)
     if suffix == ".zip" or (not suffix and stream.peek(4).startswith(_ZIP_BEGINNINGS)):
         return read_archive(stream, place.source, on_skip)
-    return iter([read_file(path.resolve(), place, derive(path.name))])
+    return None

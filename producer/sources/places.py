@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -26,8 +26,7 @@ class Flaw(NamedTuple):
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A PATH of the submission, and where within it."""
 
     source: str
@@ -44,13 +43,13 @@ class Place:
     @property
     def name(self) -> str:
         """The place without the folders that lead to the PATH: what is kept with the document."""
-        source = PurePosixPath(self.source).name
+        source = _last(self.source)
         if not source and self.member:  # `.` and `/` have no name
             return self.member
-        return str(replace(self, source=source))
+        return str(Place(source, self.member, self.line))
 
     def at(self, line: int) -> Place:
-        return replace(self, line=line)
+        return Place(self.source, self.member, line)
 
     def reject(self, flaw: Flaw) -> Rejection:
         return Rejection(where=str(self), code=flaw.code, sentence=flaw.sentence)
@@ -70,8 +69,18 @@ class Skipped(NamedTuple):
     reason: str
 
 
+@lru_cache(maxsize=64)
+def _last(path: str) -> str:
+    """Asked for every line of the same file."""
+    return PurePosixPath(path).name
+
+
 def printable(name: str | os.PathLike[str]) -> str:
     r"""The name with everything escaped that is no text for a screen: `a\x1b[2J.txt`, `caf\xe9.txt`."""
+    if (
+        isinstance(name, str) and name.isprintable()
+    ):  # a stricter rule, by which nearly every name passes at once
+        return name
     return _UNPRINTABLE.sub(lambda found: f"\\x{_code(found[0]):02x}", os.fspath(name))
 
 

@@ -10,7 +10,7 @@ break what its writer relies on, so such a row is rejected.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 
 from producer.sources.custom_ids import flaw_of_custom_id
 from producer.sources.places import Flaw, Found, Place, printable
@@ -22,30 +22,29 @@ TEXT_KEYS = ("text", "document", "content")
 NAME_KEY = "name"
 MAX_NAME_CHARACTERS = 512
 
+_USUAL = frozenset({*ID_KEYS, *TEXT_KEYS, NAME_KEY})
+_RESERVED = frozenset(
+    {*Requirements.model_fields, "review", "priority", "deadline", "max_cost", "tenant", "tenant_id"}
+)
+
 
 def document_of(record: Mapping[str, object], place: Place, *, encoding: str = "utf-8") -> Found | Rejection:
     """The document of one row. A value of None counts as absent."""
-    given = {key: value for key, value in record.items() if value is not None}
+    given = record
+    if None in record.values():
+        given = {key: value for key, value in record.items() if value is not None}
     custom_id, text, name = _custom_id(given), _text(given), _name(given, place)
     flaw = reserved_keys(given)
-    for found in (flaw, custom_id, text, name):
-        if isinstance(found, Flaw):
-            return place.reject(found)
-    return Found(place, SourceDocument(str(custom_id), str(name), str(text), encoding))
+    if isinstance(custom_id, str) and isinstance(text, str) and isinstance(name, str) and flaw is None:
+        return Found(place, SourceDocument(custom_id, name, text, encoding))
+    return place.reject(next(found for found in (flaw, custom_id, text, name) if isinstance(found, Flaw)))
 
 
-def reserved_keys(keys: Iterable[str]) -> Flaw | None:
+def reserved_keys(keys: Collection[str]) -> Flaw | None:
     """A flaw where a key looks like a requirement of the submission."""
-    reserved = {
-        *Requirements.model_fields,
-        "review",
-        "priority",
-        "deadline",
-        "max_cost",
-        "tenant",
-        "tenant_id",
-    }
-    found = sorted(key for key in keys if key.strip().lower() in reserved)
+    if _USUAL.issuperset(keys):
+        return None
+    found = sorted(key for key in keys if key.strip().lower() in _RESERVED)
     if not found:
         return None
     named = ", ".join(printable(key) for key in found)
@@ -55,10 +54,12 @@ def reserved_keys(keys: Iterable[str]) -> Flaw | None:
     )
 
 
-def first_of(keys: Iterable[str], names: Iterable[str]) -> str | None:
+def first_of(keys: Iterable[str], names: Container[str]) -> str | None:
     """The first of `keys` that is among `names`."""
-    names = set(names)
-    return next((key for key in keys if key in names), None)
+    for key in keys:
+        if key in names:
+            return key
+    return None
 
 
 def _custom_id(record: Mapping[str, object]) -> str | Flaw:
@@ -84,7 +85,9 @@ def _text(record: Mapping[str, object]) -> str | Flaw:
 
 
 def _name(record: Mapping[str, object], place: Place) -> str | Flaw:
-    value = record.get(NAME_KEY, "")
+    value = record.get(NAME_KEY)
+    if value is None:
+        return place.name
     if not isinstance(value, str):
         return _wrong_type(NAME_KEY, value)
     if len(value) > MAX_NAME_CHARACTERS:

@@ -7,6 +7,7 @@ What comes out can be stored: PostgreSQL keeps neither U+0000 nor lone surrogate
 from __future__ import annotations
 
 import codecs
+import re
 from typing import NamedTuple
 
 from producer.sources.legacy import guess
@@ -36,11 +37,9 @@ _MAGIC = (
     (b"\x7fELF", "a program"),
 )
 
-_CONTROLS = [
-    chr(code)
-    for code in (*range(1, 9), *range(14, 27), *range(28, 32), 127, *range(128, 133), *range(134, 160))
-]
-"""Without tab, line ends, form feed, escape and U+0085 (next line), which texts do hold."""
+_ASCII_CONTROLS = bytes((*range(1, 9), *range(14, 27), *range(28, 32), 127))
+_LATER_CONTROLS = re.compile(rb"\xc2[\x80-\x84\x86-\x9f]")
+"""In UTF-8. Without tab, line ends, form feed, escape and U+0085 (next line), which texts do hold."""
 
 
 class Decoded(NamedTuple):
@@ -67,7 +66,18 @@ def flaw_of_text(text: str, *, empty_code: str = "empty_file") -> Flaw | None:
         return Flaw(empty_code, "There is no text: it is empty.")
     if text.isspace():
         return Flaw(empty_code, "There is no text: it holds only white space.")
-    return _unstorable(text) or _too_large(text) or _binary(text)
+    at = text.find("\0")
+    if at >= 0:
+        return Flaw("not_text", f"Character {at + 1:,} is NUL (U+0000), which cannot be stored; take it out.")
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        return Flaw(
+            "not_text", f"Character {error.start + 1:,} is half of a surrogate pair, which is no text."
+        )
+    if len(data) > MAX_DOCUMENT_BYTES:
+        return too_large(len(data))
+    return _binary(data, len(text))
 
 
 def flaw_of_head(head: bytes) -> Flaw | None:
@@ -123,30 +133,12 @@ def _as_utf8(data: bytes) -> tuple[str, str] | None:
         return None
 
 
-def _unstorable(text: str) -> Flaw | None:
-    at = text.find("\0")
-    if at >= 0:
-        return Flaw("not_text", f"Character {at + 1:,} is NUL (U+0000), which cannot be stored; take it out.")
-    if text.isascii():
+def _binary(data: bytes, characters: int) -> Flaw | None:
+    controls = len(data) - len(data.translate(None, _ASCII_CONTROLS))
+    if len(data) > characters:
+        controls += len(_LATER_CONTROLS.findall(data))
+    if controls <= characters * CONTROL_SHARE:
         return None
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        return Flaw(
-            "not_text", f"Character {error.start + 1:,} is half of a surrogate pair, which is no text."
-        )
-    return None
-
-
-def _too_large(text: str) -> Flaw | None:
-    if len(text) * 4 <= MAX_DOCUMENT_BYTES:  # no character takes more than four bytes
-        return None
-    size_bytes = len(text) if text.isascii() else len(text.encode("utf-8"))
-    return too_large(size_bytes) if size_bytes > MAX_DOCUMENT_BYTES else None
-
-
-def _binary(text: str) -> Flaw | None:
-    controls = sum(text.count(control) for control in _CONTROLS)
-    if controls <= len(text) * CONTROL_SHARE:
-        return None
-    return Flaw("not_text", f"{controls:,} of its {len(text):,} characters are control characters: not text.")
+    return Flaw(
+        "not_text", f"{controls:,} of its {characters:,} characters are control characters: not text."
+    )

@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 from psycopg.adapt import AdaptersMap, PyFormat, RecursiveDumper
 
+from runtime.db.copying import DUMPERS
+
 NUL = "\x00"
 """What no text in PostgreSQL holds, and so what can stand between texts until they are quoted."""
 
@@ -65,7 +67,9 @@ _PLAIN: dict[type[Any], Callable[[Any], str]] = {
 
 
 def adapters() -> AdaptersMap:
-    """The driver's, with lists as above."""
+    """The driver's, with lists as above, and those that are written already."""
     found = AdaptersMap(psycopg.adapters)
     found.register_dumper(list, ListDumper)
+    for kind, dumper in DUMPERS:
+        found.register_dumper(kind, dumper)
     return found

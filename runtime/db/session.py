@@ -173,6 +173,12 @@ async def fetch(
     return await cursor.fetchall() if cursor.description else []
 
 
+async def copy(connection: Connection, statement: str, rows: bytes) -> None:
+    """Rows as `runtime.db.copying` writes them, for its statement."""
+    async with connection.cursor().copy(statement) as into:
+        await into.write(rows)
+
+
 async def clock(connection: Connection) -> datetime:
     """The database's time now, not that of the transaction's start."""
     now: datetime = (await fetch(connection, "select clock_timestamp() as now"))[0]["now"]

@@ -22,7 +22,7 @@ from producer.money import MAX_DOLLARS, MICROS, format_usd, parse_usd
 from producer.sources import read_all
 from producer.sources.archive import read_archive, safe_name
 from producer.sources.csv_rows import read_csv
-from producer.sources.custom_ids import CustomIds, derive, flaw_of_custom_id
+from producer.sources.custom_ids import CustomIds, _Table, derive, flaw_of_custom_id
 from producer.sources.jsonl import Line, lines, read_jsonl
 from producer.sources.legacy import guess
 from producer.sources.places import Flaw, Found, Place, printable
@@ -209,6 +209,15 @@ def test_the_first_place_of_an_id_is_told_to_all_later_ones(claims) -> None:
         place = Place("a.jsonl", line=line)
         assert book.claim(custom_id, place) == first.get(custom_id)
         first.setdefault(custom_id, place)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)), max_size=120))
+def test_a_table_of_digests_tells_what_a_dict_would(digests) -> None:
+    """Many share a slot, and the table grows on the way."""
+    table, plain = _Table(), {}
+    for number, (high, low) in enumerate(digests, start=1):
+        assert table.claim(high, low, number) == plain.get((high, low))
+        plain.setdefault((high, low), number)
 
 
 @given(st.lists(st.tuples(ids, texts)))

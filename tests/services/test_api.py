@@ -15,7 +15,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from producer.api import answers, anthropic_batches, batches, desk, files, models, reviews
+from producer.api import answers, anthropic_batches, batches, desk, files, models, reviews, submissions
 from producer.api.anthropic_errors import BELOW
 from producer.api.app import create_app
 from producer.api.auth import require_guarded
@@ -44,6 +44,7 @@ ROUTES = [
         models.router,
         answers.router,
         anthropic_batches.router,
+        submissions.router,
         reviews.router,
     )
     for route in router.routes

@@ -72,7 +72,7 @@ async def test_a_repeated_submission_with_its_key_is_the_same(database_url: str)
         ({**ASKED, "sensitivity": "hush"}, LINES, 400),
         ({**ASKED, "surprise": "1"}, LINES, 400),
         (ASKED, b"", 400),
-        (ASKED, b"x" * 9_000_000, 413),
+        (ASKED, b"x" * 9_000_000, 400),
     ],
 )
 async def test_what_is_wrong_is_a_problem_and_nothing_is_written(

@@ -50,6 +50,52 @@ def an_event(connection: psycopg.Connection) -> str:
     return job_id
 
 
+def test_a_job_names_a_document_and_a_batch_that_are_there_and_stay(connection: psycopg.Connection) -> None:
+    job_id = a_row(connection)
+    columns = (
+        "tenant_id, custom_id, name, review_digest, sensitivity, quality, lane, state, version, audit_head"
+    )
+
+    def copied(**changes: str) -> str:
+        found = {"batch_id": "batch_id", "document_digest": "document_digest", **changes}
+        return (
+            f"insert into jobs (id, batch_id, document_digest, {columns}) select gen_random_uuid(),"
+            f" {found['batch_id']}, {found['document_digest']}, tenant_id, gen_random_uuid()::text,"
+            f" {columns[22:]} from jobs"
+        )
+
+    connection.execute(copied())
+    for wrong in (
+        copied(document_digest="'other'"),
+        copied(batch_id="gen_random_uuid()"),
+        "delete from documents",
+        "delete from batches",
+        "update documents set digest = 'other'",
+        "update batches set id = gen_random_uuid()",
+        "truncate documents",
+        "truncate batches cascade",
+    ):
+        with pytest.raises(errors.ForeignKeyViolation):
+            connection.execute(wrong)
+    with pytest.raises(errors.CheckViolation, match="keeps its tenant, batch and document"):
+        connection.execute("update jobs set document_digest = 'other' where id = %s", (job_id,))
+    connection.execute("insert into documents values ('default', 'e', 1, 1, 'n', 'x', now())")
+    connection.execute("delete from documents where digest = 'e'")
+
+
+def test_a_document_is_not_taken_away_while_its_job_is_being_written(
+    connection: psycopg.Connection, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as writer, psycopg.connect(database_url, autocommit=True) as other:
+        a_row(writer)
+        other.execute("set lock_timeout = 100")
+        with pytest.raises(errors.LockNotAvailable):
+            other.execute("delete from documents")
+        writer.commit()
+        with pytest.raises(errors.ForeignKeyViolation):
+            other.execute("delete from documents")
+
+
 def without_guards(connection: psycopg.Connection) -> None:
     connection.execute("drop trigger jobs_guard on jobs")
     connection.execute("drop trigger jobs_delete_guard on jobs")

@@ -10,7 +10,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.audit import AuditEvent, chain, event, first_flaw
+from schemas.audit import Acceptances, AuditEvent, chain, event, first_flaw
 from schemas.job import GENESIS, Job
 from schemas.lifecycle import EDGES, JobState
 from tests.yard import a_job
@@ -125,3 +125,30 @@ def test_an_event_says_who_moved_what_from_where_to_where_when_and_why() -> None
 
 def test_an_empty_chain_has_no_flaw_in_itself() -> None:
     assert first_flaw([]) is None
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ["@", "<@>", "[@@]", '"']
+)
+
+
+@given(
+    tenant=NAMES,
+    batch=NAMES,
+    facts=st.dictionaries(
+        NAMES.filter(lambda name: name != "document"), NAMES | st.integers(0, 9), max_size=4
+    ),
+    ids=st.lists(st.from_regex("[0-9a-f-]{1,36}", fullmatch=True), min_size=1, max_size=4),
+    digests=st.lists(st.from_regex("sha256:[0-9a-f]{0,64}", fullmatch=True), min_size=4, max_size=4),
+)
+def test_acceptances_are_byte_for_byte_what_event_writes(
+    tenant: str, batch: str, facts: dict[str, Any], ids: list[str], digests: list[str]
+) -> None:
+    model = a_job(tenant_id=tenant, batch_id=batch)
+    many = Acceptances(model, at=NOON, actor="intake", facts=facts)
+
+    for job_id, document in zip(ids, digests, strict=False):
+        wanted = event(
+            None, replace(model, id=job_id), at=NOON, actor="intake", facts={**facts, "document": document}
+        )
+        assert many.body(job_id, document) == wanted.body

@@ -13,6 +13,13 @@ from schemas.audit import AuditEvent
 from schemas.job import Job
 from schemas.submission import Rejection
 
+JOB_COLUMNS = ("id", "custom_id", "name", "document_digest", "audit_head")
+EVENT_COLUMNS = ("job_id", "body", "hash")
+"""Of the jobs of one batch, and of their first events: what differs. The rest is the same in all."""
+
+SHARE_GROUP = 20_000
+"""Jobs that get their ceiling in one statement: some seconds."""
+
 
 async def ensure_tenant(connection: Connection, tenant_id: str) -> None:
     await fetch(connection, "insert into tenants (id) values (%s) on conflict do nothing", (tenant_id,))
@@ -158,19 +165,35 @@ async def close_intake(
         (accepted, rejected, content_digest, batch_id),
     )
     if max_cost_usd_micros is not None:
-        await fetch(
+        await _share(connection, batch_id, max_cost_usd_micros)
+
+
+async def _share(connection: Connection, batch_id: str, max_cost_usd_micros: int) -> None:
+    """A group at a time, since no statement may last a minute."""
+    (whole,) = await fetch(
+        connection,
+        "select coalesce(sum(d.size_bytes), 0)::bigint as size_bytes from jobs j join documents d"
+        " on d.tenant_id = j.tenant_id and d.digest = j.document_digest where j.batch_id = %s",
+        (batch_id,),
+    )
+    last: str | None = ""
+    while last is not None:
+        (group,) = await fetch(
             connection,
             """
-            with sizes as (
-                select j.id, d.size_bytes, sum(d.size_bytes) over () as whole
-                from jobs j join documents d on d.tenant_id = j.tenant_id and d.digest = j.document_digest
-                where j.batch_id = %s
+            with part as (
+                select id, tenant_id, document_digest from jobs
+                where batch_id = %s and custom_id > %s order by custom_id limit %s
+            ), done as (
+                update jobs j set max_cost_usd_micros = floor(%s::numeric * d.size_bytes / greatest(%s, 1))
+                from part p join documents d on d.tenant_id = p.tenant_id and d.digest = p.document_digest
+                where j.id = p.id returning j.custom_id
             )
-            update jobs j set max_cost_usd_micros = floor(%s::numeric * s.size_bytes / greatest(s.whole, 1))
-            from sizes s where s.id = j.id
+            select max(custom_id) as last from done
             """,
-            (batch_id, max_cost_usd_micros),
+            (batch_id, last, SHARE_GROUP, max_cost_usd_micros, whole["size_bytes"]),
         )
+        last = group["last"]
 
 
 async def find(connection: Connection, tenant_id: str, batch_id: str) -> Row | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 
@@ -28,6 +29,8 @@ async def begin(
 
 
 async def add_piece(connection: Connection, file_id: str, number: int, body: bytes) -> None:
+    """Its transaction need not wait for the disk: the one that makes the file whole does, and covers all before it."""
+    await fetch(connection, "set local synchronous_commit to off")
     await fetch(
         connection,
         "insert into api_file_pieces (file_id, number, body) values (%s, %s, %s)",
@@ -111,6 +114,30 @@ async def sweep(connection: Connection, tenant_id: str) -> int:
         (tenant_id,),
     )
     return len(rows)
+
+
+@contextmanager
+def kept(url: str, file_id: str) -> Iterator[tuple[list[int], Callable[[int], bytes]]]:
+    """The sizes of a file's pieces, and how one is had by its number. Blocking: for a thread of its own.
+
+    Getting a piece raises `LookupError` where the file was taken away in the meantime.
+    """
+    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+
+        def piece_of(number: int) -> bytes:
+            found = connection.execute(
+                "select body from api_file_pieces where file_id = %s and number = %s",
+                (file_id, number),
+                binary=True,
+            ).fetchone()
+            if found is None:
+                raise LookupError("The file was deleted while it was read.")
+            return bytes(found[0])
+
+        sizes = connection.execute(
+            "select octet_length(body) from api_file_pieces where file_id = %s order by number", (file_id,)
+        ).fetchall()
+        yield [size for (size,) in sizes], piece_of
 
 
 def read_pieces(url: str, file_id: str) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """The jobs table: the queue of record. `schemas.job.Job` is this row as a value.
 
 A trigger (see `runtime/db/guards.py`) holds the lifecycle against every writer: edges, versions by one, final rows
-frozen.
+frozen. Others hold that the job's batch and document are there, as foreign keys would, a whole statement at a time.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, text
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from runtime.db import columns
@@ -25,7 +24,6 @@ _URGENCY = ("lane", "start_by", "id")
 class JobRow(SQLModel, table=True):
     __tablename__ = "jobs"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "document_digest"], ["documents.tenant_id", "documents.digest"]),
         Index("jobs_by_batch", "batch_id", "custom_id", unique=True),
         Index("jobs_waiting", "route_class", *_URGENCY, postgresql_where=text(WAITING)),
         Index("jobs_routed", "provider", *_URGENCY, postgresql_where=text("state = 'routed'")),
@@ -40,7 +38,7 @@ class JobRow(SQLModel, table=True):
 
     id: str = Field(sa_column=columns.uuid_key())
     tenant_id: str = Field(sa_column=columns.words())
-    batch_id: str = Field(sa_column=Column(UUID(as_uuid=False), ForeignKey("batches.id"), nullable=False))
+    batch_id: str = Field(sa_column=columns.uuid())
     custom_id: str = Field(sa_column=columns.words())
     name: str = Field(sa_column=columns.words())
     document_digest: str = Field(sa_column=columns.words())
