@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from classyard.advice import advisers
+from classyard.context import Context
+from classyard.embedded.home import Home
 from producer.api.app import create_app
 from producer.api.desk import Desk
 from producer.api.guard import Limits
@@ -115,8 +120,25 @@ def find_review(name: str) -> Review:
 async def counter(
     database_url: str, *, bells: Doorbells | None = None, limits: Limits | None = None, **settings: Any
 ) -> AsyncIterator[Counter]:
+    with tempfile.TemporaryDirectory() as name:
+        async with _counter(Path(name), database_url, bells, limits, settings) as made:
+            yield made
+
+
+@asynccontextmanager
+async def _counter(
+    folder: Path, database_url: str, bells: Doorbells | None, limits: Limits | None, settings: dict[str, Any]
+) -> AsyncIterator[Counter]:
+    settings = {"redis_url": "redis://nobody", **settings}
     async with yard(database_url, **settings) as here:
-        state = ApiState(here.settings, here.database, bells or fake_bells()[0], PEPPER, find_review)
+        state = ApiState(
+            here.settings,
+            here.database,
+            bells or fake_bells()[0],
+            PEPPER,
+            find_review,
+            advisers=advisers(Context(here.settings, Home(folder), {})),
+        )
         app = create_app(state, limits=limits, with_desk=False)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://yard") as http:

@@ -13,8 +13,17 @@ from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
 from producer.api.guard import Guard, Limits
+from producer.api.native import batches as review_batches
+from producer.api.native import events, jobs, policies, quotes, results
+from producer.api.native.watch import Watch
 from producer.api.state import ApiState
 from runtime.heartbeat import stop
+
+NATIVE_ROUTERS = (
+    *(quotes.router, review_batches.router, events.router, results.router),
+    *(jobs.router, policies.router),
+)
+"""A quote first, since `quote` would else be read as the id of a batch."""
 
 
 def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool = True) -> FastAPI:
@@ -39,9 +48,11 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
         redirect_slashes=False,
     )
     app.state.yard = state
+    app.state.watch = Watch(state.database, state.tenant)
     app.include_router(files.router)
     app.include_router(batches.router)
-    app.include_router(reviews.router)
+    for router in (reviews.router, *NATIVE_ROUTERS):
+        app.include_router(router)
     add_handlers(app)
     app.add_middleware(Guard, limits=limits or Limits(), files="/v1/files")
     require_guarded(app)

@@ -69,13 +69,20 @@ def require_guarded(app: FastAPI) -> None:
 
 
 def unguarded(routes: Iterable[object]) -> Iterator[str]:
-    """Routes of included routers too; what is neither is not known to be guarded."""
+    """What is no route of ours is not known to be guarded."""
+    for route in every_route(routes):
+        if not (isinstance(route, APIRoute) and any(_calls(route.dependant))):
+            yield getattr(route, "path", repr(route))
+
+
+def every_route(routes: Iterable[object]) -> Iterator[object]:
+    """Routes of included routers too."""
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is not None:
-            yield from unguarded(included.routes)
-        elif not (isinstance(route, APIRoute) and any(_calls(route.dependant))):
-            yield getattr(route, "path", repr(route))
+            yield from every_route(included.routes)
+        else:
+            yield route
 
 
 def _calls(dependant: Dependant) -> Iterator[bool]:

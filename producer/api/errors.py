@@ -14,10 +14,20 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from runtime.logs import logger
-from schemas.errors import BadInput, CallerMistake, KeyConflict, SurroundingsFault, UnknownName
+from schemas.errors import (
+    BadInput,
+    CallerMistake,
+    ConfigurationError,
+    KeyConflict,
+    SurroundingsFault,
+    UnknownName,
+)
 
 NATIVE = "/v1/reviews"
-"""Below it errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
+POLICY = "/v1/policy"
+OPENAPI = "/v1/openapi.json"
+PROBLEMS = (NATIVE, POLICY, OPENAPI)
+"""Below these errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
 
 TYPES = {
     401: "authentication_error",
@@ -40,7 +50,7 @@ class ApiError(Exception):
     def answer(self, path: str) -> JSONResponse:
         """In the form of the API that the path belongs to."""
         headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
-        if path.startswith(NATIVE):
+        if path.startswith(PROBLEMS):
             return JSONResponse(self._problem(), self.status, headers, media_type="application/problem+json")
         return JSONResponse(
             envelope(self.status, self.message, code=self.code, param=self.param), self.status, headers
@@ -70,6 +80,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(CallerMistake, _mistake)
     app.add_exception_handler(SurroundingsFault, _fault)
+    app.add_exception_handler(ConfigurationError, _misconfigured)
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
@@ -109,3 +120,10 @@ async def _fault(request: Request, error: Exception) -> JSONResponse:
     return ApiError(503, f"{error} Try again later.", code="service_unavailable").answer(
         request.scope["path"]
     )
+
+
+async def _misconfigured(request: Request, error: Exception) -> JSONResponse:
+    """A file of this yard cannot be read: whoever asks can do nothing about it, and is told no path."""
+    logger().error("api.misconfigured", error=type(error).__name__, detail=str(error)[:300])
+    sentence = "A file of the yard's configuration cannot be read; its operator finds which one in the log."
+    return ApiError(503, sentence, code="misconfigured").answer(request.scope["path"])

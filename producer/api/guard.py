@@ -16,6 +16,11 @@ from runtime.logs import logger
 
 MEGABYTE = 1024 * 1024
 
+_INLINE = (NATIVE, f"{NATIVE}/quote")
+"""Documents come with the request."""
+_STREAMS = ("/results", "/events")
+"""Answers that go on for longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -42,9 +47,9 @@ class Guard:
         has_files = scope["path"].startswith(self._files)
         limits = self._limits
         most = limits.upload_bytes if has_files else limits.body_bytes
-        if scope["path"] == NATIVE:
+        if scope["path"] in _INLINE:
             most = limits.inline_bytes
-        is_transfer = has_files or scope["path"].endswith("/results")
+        is_transfer = has_files or scope["path"].endswith(_STREAMS)
         seconds = limits.transfer_seconds if is_transfer else limits.seconds
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
