@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from producer.api import batches, files, reviews
+from producer.api import batches, files, openapi, reviews
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
 from producer.api.guard import Guard, Limits
 from producer.api.native import batches as review_batches
 from producer.api.native import events, jobs, policies, quotes, results
+from producer.api.native.found import only_known
 from producer.api.native.watch import Watch
 from producer.api.state import ApiState
 from runtime.heartbeat import stop
@@ -24,6 +26,26 @@ NATIVE_ROUTERS = (
     *(jobs.router, policies.router),
 )
 """A quote first, since `quote` would else be read as the id of a batch."""
+
+
+def routed(**more: Any) -> FastAPI:
+    """All routes, with nothing behind them yet."""
+    app = FastAPI(
+        title="Classyard",
+        # Its pages would be routes that nobody is asked at, and its telemetry logs what errors say.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"logs": False, "tracing": False, "metrics": False},
+        redirect_slashes=False,
+        **more,
+    )
+    app.include_router(files.router)
+    app.include_router(batches.router)
+    app.include_router(reviews.router)
+    for router in (*NATIVE_ROUTERS, openapi.router):
+        app.include_router(router, dependencies=[Depends(only_known)])
+    return app
 
 
 def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool = True) -> FastAPI:
@@ -37,22 +59,9 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
         finally:
             await stop(desk)
 
-    app = FastAPI(
-        title="Classyard",
-        lifespan=lifespan,
-        # Its pages would be routes that nobody is asked at, and its telemetry logs what errors say.
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        telemetry={"logs": False, "tracing": False, "metrics": False},
-        redirect_slashes=False,
-    )
+    app = routed(lifespan=lifespan)
     app.state.yard = state
     app.state.watch = Watch(state.database, state.tenant)
-    app.include_router(files.router)
-    app.include_router(batches.router)
-    for router in (reviews.router, *NATIVE_ROUTERS):
-        app.include_router(router)
     add_handlers(app)
     app.add_middleware(Guard, limits=limits or Limits(), files="/v1/files")
     require_guarded(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from producer.api.asked import requirements_of
@@ -117,7 +117,7 @@ def _checked(asked: NewBatch) -> int:
 async def every(
     request: Request,
     caller: Watcher,
-    after: str | None = None,
+    after: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
@@ -127,7 +127,9 @@ async def every(
 
 
 @router.get("/{batch_id}")
-async def one(request: Request, caller: Watcher, batch_id: str) -> dict[str, Any]:
+async def one(
+    request: Request, caller: Watcher, batch_id: Annotated[str, Path(max_length=100)]
+) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
         row = await api_batches.find(connection, caller.tenant, batch_id)
         if row is None:
@@ -136,7 +138,9 @@ async def one(request: Request, caller: Watcher, batch_id: str) -> dict[str, Any
 
 
 @router.post("/{batch_id}/cancel")
-async def cancel(request: Request, caller: Submitter, batch_id: str) -> dict[str, Any]:
+async def cancel(
+    request: Request, caller: Submitter, batch_id: Annotated[str, Path(max_length=100)]
+) -> dict[str, Any]:
     """`cancelling` at once, and `cancelled` when its partial results are written."""
     state = state_of(request)
     async with state.database.transaction() as connection:

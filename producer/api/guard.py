@@ -16,6 +16,9 @@ from runtime.logs import logger
 
 MEGABYTE = 1024 * 1024
 
+MAX_ADDRESS_BYTES = 16 * 1024
+"""Of a path and its parameters together."""
+
 _INLINE = (NATIVE, f"{NATIVE}/quote")
 """Documents come with the request."""
 _STREAMS = ("/results", "/events")
@@ -54,6 +57,7 @@ class Guard:
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
         try:
+            _require_address(scope)
             body.require_announced(scope)
             async with asyncio.timeout(seconds):
                 await self._app(scope, body, answer)
@@ -66,6 +70,15 @@ class Guard:
             logger().error("api.failed", error=type(error).__name__, path=scope["path"][:200])
             bug = ApiError(500, "Something went wrong on our side; it is in the log.", code="internal_error")
             await answer.instead(bug)
+
+
+def _require_address(scope: Scope) -> None:
+    """Raises `ApiError` for an address that is too long, or that nothing here could be called."""
+    path, asked = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+    if len(path) + len(asked) > MAX_ADDRESS_BYTES:
+        raise ApiError(414, f"The address has more than {MAX_ADDRESS_BYTES:,} bytes.", code="too_long")
+    if "\0" in scope["path"] or b"%00" in asked or b"\0" in asked:
+        raise ApiError(400, "The address holds the character U+0000.", code="invalid_value")
 
 
 class _Body:

@@ -18,7 +18,12 @@ Status = Literal["open", "done", "cancelled"]
 
 
 def example(**found: Any) -> ConfigDict:
-    return ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [found]})
+    return ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [found]},
+    )
 
 
 _LISTED: dict[str, Any] = {
@@ -173,14 +178,14 @@ class Cost(BaseModel):
     reasons: list[Reason]
 
 
-_RESULT: dict[str, Any] = dict(
-    job_id=JOB_ID, custom_id="contract-1", name="contract-1.txt", state="succeeded", reason_code="", reason="",
-    provider="alpha", model="one", model_version="one-v1", simulated=False,
-    output={"summary": "", "findings": [], "verdict": "acceptable", "confidence": 0.9}, standing="sound",
-    checks={"standing": "sound"}, sensitivity="internal", input_tokens=1_200, output_tokens=230,
-    cost_usd_micros=412, attempts=1, policy_digest=DIGEST, catalog_digest=DIGEST, snapshot_digest=DIGEST,
-    decision_digest=DIGEST,
-)  # fmt: skip
+_RESULT: dict[str, Any] = {
+    "job_id": JOB_ID, "custom_id": "contract-1", "name": "contract-1.txt", "state": "succeeded", "reason_code": "",
+    "reason": "", "provider": "alpha", "model": "one", "model_version": "one-v1", "simulated": False,
+    "output": {"summary": "", "findings": [], "verdict": "acceptable", "confidence": 0.9}, "standing": "sound",
+    "checks": {"standing": "sound"}, "sensitivity": "internal", "input_tokens": 1_200, "output_tokens": 230,
+    "cost_usd_micros": 412, "attempts": 1, "policy_digest": DIGEST, "catalog_digest": DIGEST,
+    "snapshot_digest": DIGEST, "decision_digest": DIGEST,
+}  # fmt: skip
 
 
 class Result(BaseModel):

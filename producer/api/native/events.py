@@ -19,16 +19,20 @@ from producer.api.errors import NATIVE, ApiError
 from producer.api.native.found import BatchId, the_batch
 from producer.api.native.watch import Watch, progress_of
 from producer.api.state import state_of
-from producer.api.values import Progress
+from producer.api.values import ID, Progress
 from runtime.db.stores import reading
 
 HEARTBEAT_S = 15.0
 """A comment, so that nothing on the way takes the silence of a slow batch for a dead connection."""
-LONGEST_S = 300.0
+LONGEST_S: float = 300.0
 """Then the watcher is to come again, with a key that is still good."""
 RETRY_MS = 2_000
 MOST_WATCHERS = 1_000
 DONE = "done"
+EXAMPLE = (
+    f'{{"id":"{ID}","status":"open","accepted":3,"finished":2,"open":1,"states":{{"succeeded":2,"routed":1}},'
+    '"cost_usd_micros":1234,"moves":11}'
+)
 
 router = APIRouter(prefix=NATIVE, tags=["reviews"])
 
@@ -50,8 +54,20 @@ async def progress(request: Request, caller: Watcher, batch_id: BatchId) -> Prog
             "description": "Events `progress`, and at the end `done`; their data is a `Progress`.",
             "content": {
                 "text/event-stream": {
-                    "schema": {"type": "string"},
-                    "example": 'event: progress\ndata: {"id": "…"}\nid: 11\n\n',
+                    "schema": {
+                        "type": "object",
+                        "required": ["event", "data", "id"],
+                        "properties": {
+                            "event": {"enum": ["progress", DONE]},
+                            "id": {"type": "string"},
+                            "data": {
+                                "type": "string",
+                                "contentMediaType": "application/json",
+                                "contentSchema": {"$ref": "#/components/schemas/Progress"},
+                            },
+                        },
+                    },
+                    "example": {"event": "progress", "id": "11", "data": EXAMPLE},
                 }
             },
         },
@@ -94,9 +110,9 @@ async def told(
     *,
     since: int = -1,
     heartbeat_s: float = HEARTBEAT_S,
-    longest_s: float = LONGEST_S,
+    longest_s: float | None = None,
 ) -> AsyncIterator[bytes]:
-    ends_at = asyncio.get_running_loop().time() + longest_s
+    ends_at = asyncio.get_running_loop().time() + (LONGEST_S if longest_s is None else longest_s)
     async with watch.on(batch_id) as watcher:
         yield format_sse_event(retry=RETRY_MS)
         while (left := ends_at - asyncio.get_running_loop().time()) > 0:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
+from fastapi.dependencies.models import Dependant
 
 from producer.api.auth import Caller
 from producer.api.errors import ApiError, not_found
@@ -23,6 +25,26 @@ JobName = Annotated[
     ),
 ]
 After = Annotated[str | None, Query(max_length=100, description="The `next` of the page before.")]
+
+
+def only_known(request: Request) -> None:
+    """A parameter that is not known is a slip of the hand: `?stat=failed` must not take up everything.
+
+    Raises `ApiError`.
+    """
+    known = set(_parameters(request.scope["route"].dependant))
+    for name in request.query_params:
+        if name not in known:
+            there = f"there are: {', '.join(sorted(known))}" if known else "there is none here"
+            raise ApiError(
+                400, f"{name[:60]!r} is no parameter; {there}.", code="unknown_parameter", param=name[:60]
+            )
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (one.alias for one in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _parameters(one)
 
 
 async def the_batch(connection: Connection, caller: Caller, given: str) -> Row:

@@ -1,0 +1,111 @@
+"""What the OpenAPI document says of routes that read or answer plain bytes and objects: bodies, answers, summaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from producer.api.errors import NATIVE, OPENAPI
+from producer.api.files import KEPT_S, LEAST_KEPT_S, PURPOSE
+from producer.api.shapes import (
+    FILE,
+    BatchList,
+    BatchObject,
+    Document,
+    FileDeleted,
+    FileList,
+    FileObject,
+    Submitted,
+)
+
+DESCRIPTION = (
+    "Documents in, reviewed by models that a policy chooses, results and their proof out. Below `/v1/files` and "
+    "`/v1/batches` objects and errors are OpenAI's; elsewhere errors are problems (RFC 9457)."
+)
+
+Route = tuple[str, str]
+"""Method and path."""
+
+FILES, BATCHES = "/v1/files", "/v1/batches"
+
+ANSWERS: dict[Route, type[BaseModel]] = {
+    ("post", FILES): FileObject,
+    ("get", FILES): FileList,
+    ("get", f"{FILES}/{{file_id}}"): FileObject,
+    ("delete", f"{FILES}/{{file_id}}"): FileDeleted,
+    ("post", BATCHES): BatchObject,
+    ("get", BATCHES): BatchList,
+    ("get", f"{BATCHES}/{{batch_id}}"): BatchObject,
+    ("post", f"{BATCHES}/{{batch_id}}/cancel"): BatchObject,
+    ("post", NATIVE): Submitted,
+    ("get", OPENAPI): Document,
+}
+
+STREAMS: dict[Route, dict[str, Any]] = {
+    ("get", f"{FILES}/{{file_id}}/content"): {
+        "application/octet-stream": {"schema": {"type": "string"}, "example": "{}\n"}
+    },
+}
+"""Answers that are no objects."""
+
+EXAMPLES: dict[Route, dict[str, Any]] = {
+    ("post", BATCHES): {
+        "input_file_id": FILE,
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        "metadata": {"classyard_sensitivity": "confidential"},
+    },
+}
+"""Of bodies whose schema comes from their route."""
+
+SUMMARIES: dict[Route, str] = {
+    ("post", FILES): "Upload a file",
+    ("get", FILES): "List files",
+    ("get", f"{FILES}/{{file_id}}"): "One file",
+    ("get", f"{FILES}/{{file_id}}/content"): "The content of a file",
+    ("delete", f"{FILES}/{{file_id}}"): "Delete a file",
+    ("post", BATCHES): "Make a batch of a file",
+    ("get", BATCHES): "List batches, as OpenAI's clients do",
+    ("get", f"{BATCHES}/{{batch_id}}"): "One batch, as OpenAI's clients see it",
+    ("post", f"{BATCHES}/{{batch_id}}/cancel"): "Cancel a batch",
+    ("post", NATIVE): "Hand in documents",
+}
+
+_LINES: dict[str, Any] = {
+    "required": True,
+    "description": 'A line a document: `{"custom_id", "text"}`.',
+    "content": {
+        "application/x-ndjson": {
+            "schema": {"type": "string"},
+            "example": '{"custom_id": "contract-1", "text": "SUPPLY AGREEMENT"}\n',
+        }
+    },
+}
+
+BODIES: dict[Route, dict[str, Any]] = {
+    ("post", NATIVE): _LINES,
+    ("post", f"{NATIVE}/quote"): _LINES,
+    ("post", FILES): {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "purpose"],
+                    "properties": {
+                        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+                        "purpose": {"type": "string", "const": PURPOSE},
+                        "expires_after[anchor]": {"type": "string", "const": "created_at"},
+                        "expires_after[seconds]": {
+                            "type": "integer",
+                            "minimum": LEAST_KEPT_S,
+                            "maximum": KEPT_S,
+                        },
+                    },
+                },
+                "example": {"purpose": PURPOSE, "file": "{}\n"},
+            }
+        },
+    },
+}
