@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from producer.api.asked import requirements_of
 from producer.api.auth import Caller, Needs
@@ -30,6 +30,15 @@ Watcher = Annotated[Caller, Depends(Needs(Scope.SUBMITTER, Scope.REVIEWER, Scope
 router = APIRouter(prefix="/v1/batches")
 
 
+def _text(given: str) -> str:
+    if "\0" in given or (not given.isascii() and any("\ud800" <= one <= "\udfff" for one in given)):
+        raise ValueError("It holds U+0000 or half a character")
+    return given
+
+
+Text = Annotated[str, AfterValidator(_text)]
+
+
 class OutputExpires(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,10 +49,10 @@ class OutputExpires(BaseModel):
 class NewBatch(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    input_file_id: str = Field(max_length=100)
-    endpoint: str = Field(max_length=100)
-    completion_window: str = Field(max_length=60)
-    metadata: dict[str, str] | None = None
+    input_file_id: Text = Field(max_length=100)
+    endpoint: Text = Field(max_length=100)
+    completion_window: Text = Field(max_length=60)
+    metadata: dict[Text, Text] | None = None
     output_expires_after: OutputExpires | None = None
 
 

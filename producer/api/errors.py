@@ -11,8 +11,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg import DataError
 from starlette.exceptions import HTTPException
 
+from producer.sources.places import printable
 from runtime.logs import logger
 from schemas.errors import (
     BadInput,
@@ -81,6 +83,8 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(CallerMistake, _mistake)
     app.add_exception_handler(SurroundingsFault, _fault)
     app.add_exception_handler(ConfigurationError, _misconfigured)
+    for unkept in (DataError, UnicodeEncodeError):
+        app.add_exception_handler(unkept, _unkept)
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
@@ -100,11 +104,12 @@ async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
     """The first field that is wrong. The input itself is left out."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    where = printable(".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")))[
+        :80
+    ]
     missing = first["type"] == "missing"
-    message = (
-        f"Missing required parameter: '{where}'." if missing else f"{where or 'The body'}: {first['msg']}."
-    )
+    sentence = first["msg"].removeprefix("Value error, ")
+    message = f"Missing required parameter: '{where}'." if missing else f"{where or 'The body'}: {sentence}."
     code = "missing_required_parameter" if missing else "invalid_value"
     return ApiError(400, message, code=code, param=where or None).answer(request.scope["path"])
 
@@ -127,3 +132,10 @@ async def _misconfigured(request: Request, error: Exception) -> JSONResponse:
     logger().error("api.misconfigured", error=type(error).__name__, detail=str(error)[:300])
     sentence = "A file of the yard's configuration cannot be read; its operator finds which one in the log."
     return ApiError(503, sentence, code="misconfigured").answer(request.scope["path"])
+
+
+async def _unkept(request: Request, error: Exception) -> JSONResponse:
+    """What no route has seen, and the database cannot hold: U+0000, half a character, a number beyond all bounds."""
+    logger().warning("api.unkept", error=type(error).__name__, path=printable(request.scope["path"])[:200])
+    sentence = "The request holds a character or a number that cannot be kept."
+    return ApiError(400, sentence, code="invalid_value").answer(request.scope["path"])
