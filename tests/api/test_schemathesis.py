@@ -10,12 +10,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -38,8 +38,10 @@ from tests.api.live import Live, live
 
 pytestmark = [pytest.mark.services]
 
-CASES = int(os.environ.get("CLASSYARD_FUZZ_CASES", "12"))
+CASES = int(os.environ.get("CLASSYARD_FUZZ_CASES", "16"))
 """Of each operation."""
+TOGETHER = 8
+"""At once: what is asked for side by side must not fail either."""
 
 CHECKS = [
     not_a_server_error,
@@ -74,25 +76,28 @@ def test_an_operation_does_what_its_document_says(label: str, there: Live) -> No
     cases = st.one_of(
         operation.as_strategy(GenerationMode.POSITIVE), operation.as_strategy(GenerationMode.NEGATIVE)
     )
-    session = requests.Session()
 
     @settings(
-        max_examples=CASES,
+        max_examples=max(1, CASES // TOGETHER),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink) if CASES > 100 else (Phase.generate,),
         report_multiple_bugs=False,
     )
-    @given(case=cases, chosen=st.data())
-    def one(case: Any, chosen: st.DataObject) -> None:
-        is_real = _point_at_something(case, chosen, there.known)
-        response = case.call(base_url=there.address, session=session, headers=there.headers, timeout=60)
-        seen[f"{label} {response.status_code}"] += 1
-        checks = [*CHECKS, *([] if is_real or _has_surplus(case) else [negative_data_rejection])]
-        case.validate_response(response, checks=checks, headers=there.headers)
+    @given(found=st.lists(cases, min_size=TOGETHER // 2, max_size=TOGETHER), chosen=st.data())
+    def one(found: list[Any], chosen: st.DataObject) -> None:
+        real = [_point_at_something(case, chosen, there.known) for case in found]
+        for case, is_real, response in zip(found, real, senders.map(send, found), strict=True):
+            seen[f"{label} {response.status_code}"] += 1
+            checks = [*CHECKS, *([] if is_real or _has_surplus(case) else [negative_data_rejection])]
+            case.validate_response(response, checks=checks, headers=there.headers)
 
-    one()
+    def send(case: Any) -> Any:
+        return case.call(base_url=there.address, headers=there.headers, timeout=60)
+
+    with ThreadPoolExecutor(TOGETHER) as senders:
+        one()
     if told := os.environ.get("CLASSYARD_FUZZ_COUNTS"):
         with Path(told).open("a") as file:
             file.writelines(f"{count} {name}\n" for name, count in seen.items())
