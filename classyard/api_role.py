@@ -61,7 +61,15 @@ async def _serve(context: Context, pepper: str, listener: socket.socket, host: s
     database = Database(settings.database_url, connections=CONNECTIONS)
     await database.open()
     bells = RedisDoorbells(make_redis(settings.redis_url, timeout_s=BELL_S), metrics)
-    state = ApiState(settings, database, bells, pepper, context.review, advisers=advisers(context))
+    state = ApiState(
+        settings,
+        database,
+        bells,
+        pepper,
+        context.review,
+        context.review_names,
+        advisers=advisers(context),
+    )
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     said = Heartbeat(
         new_id(),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from classyard.embedded.home import Home
 from governance.policies.source import load_policy
-from governance.reviews import find_review
+from governance.reviews import find_review, known_reviews
 from router_worker.rules import Rules
 from runtime.catalog import load_catalog
 from runtime.config_files import packaged
@@ -92,6 +92,9 @@ class Context:
     def review_folders(self) -> tuple[Path, ...]:
         own = Path(self.settings.reviews) if self.settings.reviews else self.home.config / "reviews"
         return (own, packaged("reviews"))
+
+    def review_names(self) -> tuple[str, ...]:
+        return tuple(known_reviews(self.review_folders()))
 
     def review(self, name: str) -> Review:
         return find_review(name, self.review_folders())

@@ -173,9 +173,16 @@ def _roles(context: Context, supervisor: Supervisor, providers: tuple[CatalogPro
             stop_timeout_s=stop_s,
         )
     supervisor.keep_role("keeper", _argv("keeper"), _environment(context), stop_timeout_s=stop_s)
-    port = str(context.settings.api_port or _kept_port(context.home, "api"))
+    if not context.settings.api_port:
+        _kept_port(context.home, "api")
+    port = _api_port(context)
     supervisor.keep_role("api", _argv("api", "--port", port), _environment(context), stop_timeout_s=STOP_S)
     return ["router", *(provider.name for provider in providers), "keeper", "api"]
+
+
+def _api_port(context: Context) -> str:
+    """Where the API is, once the roles were started."""
+    return str(context.settings.api_port or (context.home.run / "api.port").read_text())
 
 
 def _argv(*role: str) -> list[str]:
@@ -246,4 +253,5 @@ def _run_file(context: Context, supervisor: Supervisor, metrics: dict[str, str])
         simulated=context.catalog().simulated,
         metrics=metrics,
         variables={name: value for name, value in context.environ.items() if name in DEMO_VARIABLES},
+        api=f"http://127.0.0.1:{_api_port(context)}",
     )

@@ -39,16 +39,21 @@ _BROKE: dict[Break, Fault] = {
 
 
 class Caller:
-    """Sends to one provider. Many calls may be under way at once; the client's owner closes it."""
+    """Sends to one provider. Many calls may be under way at once; the transport's owner closes it."""
 
     def __init__(
-        self, provider: CatalogProvider, key: Secret | str | None, client: httpx.AsyncClient
+        self, provider: CatalogProvider, key: Secret | str | None, transport: httpx.AsyncBaseTransport
     ) -> None:
         """Raises `BadConfiguration` for an adapter or a base URL that cannot be used."""
         self._provider = provider
         self._base = _base(provider)
-        self._client = client
-        self._key_headers = _key_headers(adapter_for(provider.adapter), key, provider.key_header)
+        self._transport = transport
+        self._addresses: dict[str, httpx.URL] = {}
+        # A reply is asked for as it is: a compressed one may grow a thousandfold when it is opened.
+        self._headers = {
+            "accept-encoding": "identity",
+            **_key_headers(adapter_for(provider.adapter), key, provider.key_header),
+        }
 
     async def send(
         self, request: HttpRequest, *, idempotency_key: str | None = None, timeout_s: float | None = None
@@ -69,46 +74,63 @@ class Caller:
             return _BROKE[how_it_broke(error)]
 
     def _prepared(self, request: HttpRequest, idempotency_key: str | None, limit_s: float) -> httpx.Request:
-        # A reply is asked for as it is: a compressed one may grow a thousandfold when it is opened.
-        headers = {**request.headers, "accept-encoding": "identity", **self._key_headers}
+        headers = {**request.headers, **self._headers}
         if idempotency_key:
             headers["idempotency-key"] = idempotency_key
-        return self._client.build_request(
+        return httpx.Request(
             "POST",
-            _address(self._base, request.path),
-            params=self._provider.query or None,
+            self._address(request.path),
             content=request.body,
             headers=headers,
-            timeout=httpx.Timeout(None, connect=min(CONNECT_S, limit_s)),
+            extensions={"timeout": {"connect": min(CONNECT_S, limit_s)}},
         )
 
+    def _address(self, path: str) -> httpx.URL:
+        """An adapter has a path or two, and one for each model at most; reading an address takes its time."""
+        found = self._addresses.get(path)
+        if found is None:
+            found = httpx.URL(_joined(self._base, path), params=self._provider.query or None)
+            self._addresses[path] = found
+        return found
+
     async def _exchange(self, prepared: httpx.Request) -> HttpReply | Fault:
-        response = await self._client.send(prepared, stream=True, follow_redirects=False)
+        response = await self._transport.handle_async_request(prepared)
+        headers = _headers(response)
         try:
-            return _unreadable(response) or await _reply(response)
+            return _unreadable(response.status_code, headers) or await _reply(response, headers)
         finally:
             await response.aclose()
 
 
-async def _reply(response: httpx.Response) -> HttpReply | Fault:
+async def _reply(response: httpx.Response, headers: dict[str, str]) -> HttpReply | Fault:
+    status = response.status_code
+    assert isinstance(response.stream, httpx.AsyncByteStream)
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.stream:
         body += chunk
         if len(body) > MAX_REPLY_BYTES:
-            return _fault(response, FaultKind.MALFORMED, f"it is larger than {MAX_REPLY_BYTES} bytes")
-    return HttpReply(response.status_code, dict(response.headers), bytes(body))
+            return _fault(status, FaultKind.MALFORMED, f"it is larger than {MAX_REPLY_BYTES} bytes")
+    return HttpReply(status, headers, bytes(body))
 
 
-def _unreadable(response: httpx.Response) -> Fault | None:
-    if 300 <= response.status_code < 400:
-        return _fault(response, FaultKind.BAD_REQUEST, "it is a redirect, which is not followed")
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        return _fault(response, FaultKind.MALFORMED, "it is compressed, which was not asked for")
+def _headers(response: httpx.Response) -> dict[str, str]:
+    """By name in small letters; one that stands there twice holds both values."""
+    found: dict[str, str] = {}
+    for raw, value in response.headers.raw:
+        name, told = raw.decode("latin-1").lower(), value.decode("latin-1")
+        found[name] = f"{found[name]}, {told}" if name in found else told
+    return found
+
+
+def _unreadable(status: int, headers: dict[str, str]) -> Fault | None:
+    if 300 <= status < 400:
+        return _fault(status, FaultKind.BAD_REQUEST, "it is a redirect, which is not followed")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return _fault(status, FaultKind.MALFORMED, "it is compressed, which was not asked for")
     return None
 
 
-def _fault(response: httpx.Response, kind: FaultKind, why: str) -> Fault:
-    status = response.status_code
+def _fault(status: int, kind: FaultKind, why: str) -> Fault:
     return Fault(kind, f"The provider's reply (HTTP {status}) was not read: {why}.", status)
 
 
@@ -131,6 +153,6 @@ def _base(provider: CatalogProvider) -> str:
     return provider.base_url.rstrip("/")
 
 
-def _address(base: str, path: str) -> str:
+def _joined(base: str, path: str) -> str:
     first = "/" + path.lstrip("/").split("/", 1)[0]
     return base.removesuffix(first) + path

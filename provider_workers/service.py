@@ -26,7 +26,7 @@ from runtime.db.stores import artifacts, capacity, jobs
 from runtime.db.stores.capacity import Heartbeat, Shown
 from runtime.doorbells import Doorbells, RedisDoorbells
 from runtime.heartbeat import beat_once, pulse, repeat, stop
-from runtime.http_client import make_client
+from runtime.http_client import make_transport
 from runtime.ids import new_id
 from runtime.logs import logger
 from runtime.metrics import Metrics, serve
@@ -70,7 +70,7 @@ class ProviderService:
         self._database = Database(self.settings.database_url, connections=6)
         await self._database.open()
         self._bells: Doorbells = RedisDoorbells(make_redis(self.settings.redis_url), self.metrics)
-        self._client = make_client(max_calls=max(self.provider.ceiling, room.limit) + 10)
+        self._transport = make_transport(max_calls=max(self.provider.ceiling, room.limit) + 10)
         self._parcels = Parcels(
             self._database,
             self.settings,
@@ -109,7 +109,7 @@ class ProviderService:
         async with self._database.transaction() as connection:
             await capacity.release(connection, list(self._slots))
             await capacity.leave(connection, self.worker_id)
-        await self._client.aclose()
+        await self._transport.aclose()
         await self._bells.close()
         await self._database.close()
 
@@ -292,7 +292,7 @@ class ProviderService:
     def _find_key(self) -> None:
         try:
             key = resolve(self.provider.key, self.environ, provider=self.provider.name)
-            self._server = self._make_server(Caller(self.provider, key, self._client))
+            self._server = self._make_server(Caller(self.provider, key, self._transport))
             self._trouble = ""
         except MissingKey as error:
             if str(error) != self._trouble:

@@ -18,9 +18,8 @@ def at_this_moment(
 ) -> JobFeatures:
     """Time and money as they are now: features are extracted once, and these two run out. The ceiling is the policy's
     for any one document; the lower one of it and the job's own holds."""
-    ceilings = [each for each in (job.max_cost_usd_micros, ceiling_usd_micros) if each is not None]
-    capped = replace(job, max_cost_usd_micros=min(ceilings, default=None))
-    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=money_left(capped))
+    left = money_left(job, ceiling_usd_micros)
+    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=left)
 
 
 def moved_by(job: Job, decision: Decision) -> Job | None:

@@ -1,14 +1,14 @@
-"""The HTTP client for calls to providers, and the one module that knows which library carries them.
+"""What carries calls to providers, and the one module that knows which library does.
 
-httpx is what callers see; aiohttp carries, since it takes a fifth of the processor time for a call. Nothing
-is taken from the environment: no proxy, no netrc, no certificate variables. No cookie is kept, no redirect
-is followed.
+httpx is what callers see: its requests, its replies and its interface of a transport. aiohttp carries, since it takes
+a fifth of the processor time for a call, and there is no httpx client around it, since that takes as much again for
+redirects, cookies and logins that no provider is to have. Nothing is taken from the environment: no proxy, no netrc,
+no certificate variables. No cookie is kept, no redirect is followed.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
 import httpx
@@ -19,13 +19,11 @@ TRANSPORT_ERRORS: tuple[type[Exception], ...] = (httpx.HTTPError, aiohttp.Client
 some of aiohttp's errors through as they are, such as the one for a reply that is not HTTP."""
 
 
-def make_client(
-    *, max_calls: int = 1_000, connect_s: float = 10.0, keepalive_s: float = 60.0
-) -> httpx.AsyncClient:
-    """A client for up to `max_calls` at once over all hosts; a further call waits for a free connection.
+def make_transport(*, max_calls: int = 1_000, keepalive_s: float = 60.0) -> httpx.AsyncBaseTransport:
+    """For up to `max_calls` at once over all hosts; a further call waits for a free connection.
 
-    It sets a limit on connecting only: the caller puts a deadline on the whole call. Close it with `aclose`.
-    Connections that rest longer than `keepalive_s` are closed.
+    It sets no limits of time: the caller puts one on connecting, and a deadline on the whole call. Close it with
+    `aclose`. Connections that rest longer than `keepalive_s` are closed.
     """
     context = httpx.create_ssl_context(trust_env=False)
 
@@ -33,17 +31,14 @@ def make_client(
         """Made at the first call, inside the running loop, as aiohttp wants it."""
         connector = aiohttp.TCPConnector(limit=max_calls, keepalive_timeout=keepalive_s, ssl=context)
         return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"user-agent": "classyard"},
+            trust_env=False,
+            auto_decompress=False,
         )
 
-    return httpx.AsyncClient(
-        transport=AiohttpTransport(verify=context, trust_env=False, client=session),
-        timeout=httpx.Timeout(None, connect=connect_s),
-        trust_env=False,
-        follow_redirects=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        headers={"user-agent": "classyard"},
-    )
+    return AiohttpTransport(verify=context, trust_env=False, client=session)
 
 
 class Break(Enum):

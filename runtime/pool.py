@@ -1,4 +1,4 @@
-"""A Celery worker pool on one asyncio event loop: hundreds of calls in flight in one process.
+"""A Celery worker pool on one event loop: hundreds of calls in flight in one process.
 
 Celery's main thread takes bells from the broker; this pool runs the role's service on a loop in a thread of its own.
 Each bell becomes one task of the loop, at most `limit` at once. `grow` and `shrink` work while calls are in flight:
@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+import uvloop
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
 from celery.exceptions import WorkerShutdown
@@ -60,7 +61,7 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="classyard-loop", daemon=True)
         self._running: set[asyncio.Task[None]] = set()
         self._waiting: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()

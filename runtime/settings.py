@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     api_port: int = Field(default=0, ge=0, le=65_535)
     """Where `classyard up` serves the HTTP API, on the loopback. 0: the port that it had before, else a free one; named
     in `classyard status`."""
+    api_requests_per_minute: int = Field(default=6_000, ge=0)
+    """How often a key may call the HTTP API, where it was not made with a rate of its own; a minute's worth may come at
+    once. 0: no limit."""
+    api_failures_per_minute: int = Field(default=60, ge=0)
+    """Keys from one address that may turn out not to be valid, before it has to wait. 0: no limit."""
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 

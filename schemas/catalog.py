@@ -174,6 +174,15 @@ class CatalogModel(_Fact):
         return self.own_tokens(document + around) if exact is None else exact + self.own_tokens(around)
 
 
+def is_named(asked: str, provider: str, model: str) -> bool:
+    """Whether `provider/model`, or a model's bare name, is this one.
+
+    >>> is_named("small", "openai", "small"), is_named("local/small", "openai", "small")
+    (True, False)
+    """
+    return asked in (model, f"{provider}/{model}")
+
+
 class CatalogProvider(_Fact):
     name: Name
     kind: ProviderKind

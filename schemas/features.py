@@ -68,6 +68,10 @@ class JobFeatures:
     raised_by: tuple[str, ...] = later(())
     """What raised the class above the one that was asked for: `tenant`, `marking:confidential`, `personal_data:iban`,
     `secrets`, `closed`."""
+    asked_model: str = later("")
+    """The one model that may answer, `provider/model`, or its bare name; empty: none was named."""
+    asked_tier: str = later("")
+    """The tier of the policy that was named; empty: none was."""
 
 
 def features_of(found: Mapping[str, Any]) -> JobFeatures:

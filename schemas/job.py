@@ -41,6 +41,10 @@ class Job:
     deadline_at: datetime | None
     max_cost_usd_micros: int | None
     """Ceiling over all attempts of this job; None: no ceiling."""
+    asked_model: str = ""
+    """The one model that may answer it; empty: none was named."""
+    asked_tier: str = ""
+    """The tier of the policy that was named; empty: none was."""
 
     state: JobState = JobState.ACCEPTED
     version: int = 1
@@ -117,6 +121,12 @@ class Job:
             reason_code=code,
             reason=reason,
         )
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The model and the tier that were named, where they were; for its audit event."""
+        named = {"asked_model": self.asked_model, "asked_tier": self.asked_tier}
+        return {name: value for name, value in named.items() if value}
 
     @property
     def current_step(self) -> Step | None:

@@ -99,6 +99,7 @@ class BindLate(Part):
 RESERVED = frozenset(
     {"boundary", "self_hosted", "residency", "training", "providers", "unpriced", "no_key", "context"}
     | {"output_length", "json_schema", "language", "modality", "quality", "cost_ceiling", "deadline", "tier"}
+    | {"model_named", "tier_named"}
     | {
         "budget",
         "paused",

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from schemas.sensitivity import Lane, Quality, Sensitivity
 
@@ -16,6 +23,8 @@ MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 MAX_CUSTOM_ID_CHARACTERS = 512
 
 _REGION = re.compile(r"^[a-z][a-z0-9-]{1,31}$")
+_WORD = r"[a-z0-9][a-z0-9._-]{0,62}"
+_MODEL, _TIER = re.compile(rf"^{_WORD}(/{_WORD})?$"), re.compile(rf"^{_WORD}$")
 
 
 def _region(name: str) -> str:
@@ -25,6 +34,18 @@ def _region(name: str) -> str:
 
 
 Region = Annotated[str, AfterValidator(_region)]
+
+
+def _model(name: str) -> str:
+    if name and not _MODEL.fullmatch(name):
+        raise ValueError(f"{name!r} names no model; write its name in the catalog, or 'provider/model'")
+    return name
+
+
+def _tier(name: str) -> str:
+    if name and not _TIER.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a tier")
+    return name
 
 
 class Requirements(BaseModel):
@@ -41,6 +62,17 @@ class Requirements(BaseModel):
     """Seconds from acceptance, on the database's clock."""
     max_cost_usd_micros: int | None = Field(default=None, ge=0)
     """For the whole submission. Each document's ceiling is its share by size."""
+    model: Annotated[str, AfterValidator(_model)] = ""
+    """The one model that may answer, `provider/model`; or its bare name, of whichever provider. Empty: as the policy
+    chooses."""
+    tier: Annotated[str, AfterValidator(_tier)] = ""
+    """The tier of the policy within which it is decided, beside the one that the document is in. Empty: that alone."""
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where no model and no tier is named it is written, and so digested, as it was before they could be."""
+        written: dict[str, Any] = serialize(self)
+        return {name: value for name, value in written.items() if name not in ("model", "tier") or value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,18 @@ VARIABLES: tuple[Variable, ...] = (
         "what raised the class, such as `marking:confidential` or `secrets`; empty: nothing",
         lambda j: list(j.raised_by),
     ),
+    _job(
+        "asked_model",
+        "string",
+        "the model that the caller named, as it was written; empty: none",
+        lambda j: j.asked_model,
+    ),
+    _job(
+        "asked_tier",
+        "string",
+        "the tier that the caller named; empty: none",
+        lambda j: j.asked_tier,
+    ),
     _provider("name", "string", "its name in the catalog", lambda p: p.name),
     _provider(
         "self_hosted",

@@ -45,7 +45,13 @@ class Counter:
     """With a submitter's key."""
     desk: Desk
 
-    async def key(self, *scopes: Scope, tenant: str = TENANT, expires_s: int | None = None) -> dict[str, str]:
+    async def key(
+        self,
+        *scopes: Scope,
+        tenant: str = TENANT,
+        expires_s: int | None = None,
+        per_minute: int | None = None,
+    ) -> dict[str, str]:
         """The header of a new key."""
         key = new_key()
         async with self.here.database.transaction() as connection:
@@ -57,6 +63,7 @@ class Counter:
                 secret_hmac=hmac_of(PEPPER, key.secret),
                 scopes=[scope.value for scope in scopes],
                 expires_s=expires_s,
+                requests_per_minute=per_minute,
             )
         return {"Authorization": f"Bearer {key.text}"}
 
@@ -129,14 +136,17 @@ async def counter(
 async def _counter(
     folder: Path, database_url: str, bells: Doorbells | None, limits: Limits | None, settings: dict[str, Any]
 ) -> AsyncIterator[Counter]:
-    settings = {"redis_url": "redis://nobody", **settings}
+    # Tests try many keys that are not valid, all from one address.
+    settings = {"redis_url": "redis://nobody", "api_failures_per_minute": 0, **settings}
     async with yard(database_url, **settings) as here:
+        names = (REVIEW.review,)
         state = ApiState(
             here.settings,
             here.database,
             bells or fake_bells()[0],
             PEPPER,
             find_review,
+            lambda: names,
             advisers=advisers(Context(here.settings, Home(folder), {})),
         )
         app = create_app(state, limits=limits, with_desk=False)

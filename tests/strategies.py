@@ -82,6 +82,8 @@ _HARD_JOB: Mapping[str, tuple[Any, ...]] = {
     "secrets": ((("aws", 1),),),
     "raised_by": (("secrets",),),
     "draw": (1, 999_999),
+    "asked_model": ("mini", "ada/mini", "bit/plus", "ghost"),
+    "asked_tier": ("x", "y", "ghost"),
 }
 
 

@@ -46,6 +46,11 @@ Regions = Annotated[
 Deadline = Annotated[str | None, typer.Option(help="From now, such as 2h, 30m or 1d12h.")]
 MaxCost = Annotated[str | None, typer.Option(help="In dollars, for all of them together, such as 5.00.")]
 QualityLevel = Annotated[str | None, typer.Option(help=f"{', '.join(Quality)} (default: standard).")]
+ModelName = Annotated[
+    str | None,
+    typer.Option(help="The one model that may answer, of the catalog: its name, or provider/model."),
+]
+TierName = Annotated[str | None, typer.Option(help="A tier of the policy within which it is decided.")]
 LaneName = Annotated[str | None, typer.Option(help=f"Lane: {', '.join(Lane)} (default: normal).")]
 
 
@@ -119,6 +124,8 @@ def submit(
     max_cost: MaxCost = None,
     quality: QualityLevel = None,
     priority: LaneName = None,
+    model: ModelName = None,
+    tier: TierName = None,
     key: Annotated[
         str | None,
         typer.Option(
@@ -143,6 +150,8 @@ def submit(
         max_cost=max_cost,
         quality=quality,
         priority=priority,
+        model=model,
+        tier=tier,
         key=key,
     )
     raise typer.Exit(code)
@@ -263,6 +272,8 @@ def quote(
     max_cost: MaxCost = None,
     quality: QualityLevel = None,
     priority: LaneName = None,
+    model: ModelName = None,
+    tier: TierName = None,
 ) -> None:
     """Say what a submission would cost and when it would be done. Nothing is sent, nothing is written."""
     from classyard.commands.quote import quote as reckon
@@ -277,6 +288,8 @@ def quote(
         max_cost=max_cost,
         quality=quality,
         priority=priority,
+        model=model,
+        tier=tier,
     )
     raise typer.Exit(code)
 

@@ -20,11 +20,17 @@ def new(
         typer.Option(help=f"{', '.join(Scope)}; may be given again. Default: submitter."),
     ] = None,
     expires: Annotated[str | None, typer.Option(help="From now, such as 90d. Default: never.")] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            help="How often it may ask, such as 600/m or 10/s; or none. Default: as the settings say."
+        ),
+    ] = None,
 ) -> None:
     """Make a key and print it. It is shown this once."""
     from classyard.commands.keys import new_key
 
-    raise typer.Exit(new_key(here(), name, scopes=scope or [], expires=expires))
+    raise typer.Exit(new_key(here(), name, scopes=scope or [], expires=expires, rate=rate))
 
 
 @keys.command("list")

@@ -13,6 +13,7 @@ from classyard.commands.terminal import console, indented, instant, note, run, s
 from classyard.context import Context
 from producer.api.keys import ApiKey, hmac_of, read_key
 from producer.api.keys import new_key as made
+from producer.api.rates import parse_rate, rate_text
 from producer.durations import parse_duration
 from runtime.db.session import Database, Row
 from runtime.db.stores import api_keys, batches
@@ -23,14 +24,17 @@ MAX_NAME_CHARACTERS = 100
 LEAST_PEPPER = 32
 
 
-def new_key(context: Context, name: str, *, scopes: Sequence[str], expires: str | None) -> int:
+def new_key(
+    context: Context, name: str, *, scopes: Sequence[str], expires: str | None, rate: str | None = None
+) -> int:
     """Prints the key alone on standard output, and returns 0."""
     wanted = [_scope(one) for one in scopes] or [Scope.SUBMITTER]
     if not (0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()):
         raise BadInput(f"A key's name has 1 to {MAX_NAME_CHARACTERS} printable characters.", where="NAME")
     seconds = None if expires is None else parse_duration(expires)
+    per_minute = None if rate is None else parse_rate(rate)
     connected = context.connected()
-    key = run(_new(connected, pepper_of(connected), name, wanted, seconds))
+    key = run(_new(connected, pepper_of(connected), name, wanted, seconds, per_minute))
     note(f"A key for {', '.join(wanted)}. It is shown this once; keep it where secrets are kept.")
     sys.stdout.write(f"{key.text}\n")
     return 0
@@ -92,6 +96,7 @@ async def add_key(
     name: str,
     scopes: Sequence[Scope],
     expires_s: int | None,
+    per_minute: int | None = None,
 ) -> None:
     async with database.transaction() as connection:
         await batches.ensure_tenant(connection, tenant)
@@ -103,15 +108,21 @@ async def add_key(
             secret_hmac=hmac_of(pepper, key.secret),
             scopes=[scope.value for scope in scopes],
             expires_s=expires_s,
+            requests_per_minute=per_minute,
         )
 
 
 async def _new(
-    context: Context, pepper: str, name: str, scopes: Sequence[Scope], expires_s: int | None
+    context: Context,
+    pepper: str,
+    name: str,
+    scopes: Sequence[Scope],
+    expires_s: int | None,
+    per_minute: int | None,
 ) -> ApiKey:
     key = made()
     async with context.database() as database:
-        await add_key(database, context.settings.tenant, key, pepper, name, scopes, expires_s)
+        await add_key(database, context.settings.tenant, key, pepper, name, scopes, expires_s, per_minute)
     return key
 
 
@@ -130,7 +141,7 @@ def parts(rows: Sequence[Row]) -> Iterator[RenderableType]:
         yield Text("There are no keys. `classyard keys new NAME` makes one.", style="dim")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("id", "name", "scopes", "made", "last used", "state"):
+    for name in ("id", "name", "scopes", "rate", "made", "last used", "state"):
         table.add_column(name, overflow="fold")
     for row in rows:
         used = row["last_used_at"]
@@ -138,6 +149,7 @@ def parts(rows: Sequence[Row]) -> Iterator[RenderableType]:
             row["id"],
             shown(row["name"]),
             ", ".join(row["scopes"]),
+            rate_text(row["requests_per_minute"]),
             instant(row["created_at"]),
             instant(used) if used else "never",
             _state(row),

@@ -44,13 +44,15 @@ def quote(
     max_cost: str | None,
     quality: str | None,
     priority: str | None,
+    model: str | None = None,
+    tier: str | None = None,
     to: Console | None = None,
 ) -> int:
     """Returns 0 where every document could be read and would be served, else 1.
 
     Raises `BadInput` where not one can be read, `UnknownName` for the review, and `BadConfiguration`.
     """
-    asked = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
+    asked = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority, model, tier)
     requirements = context.settings.tenant_defaults.floor_of(asked)
     found = reckoned(context, read_all(paths), context.review(review), requirements)
     screen = to or console()

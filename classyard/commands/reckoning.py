@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from classyard.commands import catalogs
 from classyard.commands.terminal import run
 from classyard.context import Context
+from producer.intake.names import Names
 from router_worker.features.extract import Extractor
 from router_worker.observe import snapshot_of
 from router_worker.quote import Quote, ceilings, idle
@@ -64,6 +65,7 @@ def reckoned(
     """With the yard as it is now. Raises `BadInput` where not one document could be read, and `BadConfiguration`."""
     policy = context.policy()
     snapshot, notes = present(context, policy)
+    Names.of(snapshot.catalog, policy).require(requirements)
     extractor = tools(snapshot.catalog, policy)
     read = read_features(documents, review, requirements, now=snapshot.taken_at, extractor=extractor)
     if not read.features:
@@ -164,4 +166,6 @@ def _job(wanted: Requirements, now: datetime) -> Job:
         lane=wanted.lane,
         deadline_at=None if seconds is None else now + timedelta(seconds=seconds),
         max_cost_usd_micros=None,
+        asked_model=wanted.model,
+        asked_tier=wanted.tier,
     )

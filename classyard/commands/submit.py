@@ -13,6 +13,7 @@ from classyard.commands.yard import say
 from classyard.context import Context
 from producer.durations import parse_duration
 from producer.intake.accept import Accepted, NothingAccepted, accept
+from producer.intake.names import Names, names_in_force
 from producer.money import parse_usd
 from producer.sources import read_all
 from runtime.doorbells import RedisDoorbells
@@ -40,15 +41,21 @@ def submit(
     max_cost: str | None,
     quality: str | None,
     priority: str | None,
+    model: str | None = None,
+    tier: str | None = None,
     key: str | None = None,
 ) -> int:
     """Returns the exit code: 0 only where every document was accepted and, with `wait`, succeeded."""
-    requirements = read_requirements(sensitivity, residency, deadline, max_cost, quality, priority)
+    requirements = read_requirements(
+        sensitivity, residency, deadline, max_cost, quality, priority, model, tier
+    )
     found = context.review(review)
     documents = read_all(
         paths, on_skip=lambda skipped: say(clean(f"Skipped {skipped.where}: {skipped.reason}"))
     )
     connected = context.connected()
+    if (requirements.model or requirements.tier) and (names := run(_names(connected))) is not None:
+        names.require(requirements)
     try:
         accepted = run(_hand_in(connected, paths, documents, found, requirements, key))
     except NothingAccepted as nothing:
@@ -95,6 +102,11 @@ async def _hand_in(
     return accepted
 
 
+async def _names(context: Context) -> Names | None:
+    async with context.database() as database, database.transaction() as connection:
+        return await names_in_force(connection, context.settings.tenant)
+
+
 async def ring(context: Context) -> None:
     """Tells the router that there is work. The keeper would, two seconds later."""
     bells = RedisDoorbells(make_redis(context.settings.redis_url, timeout_s=1.0), Metrics())
@@ -109,6 +121,8 @@ def read_requirements(
     max_cost: str | None,
     quality: str | None,
     priority: str | None,
+    model: str | None = None,
+    tier: str | None = None,
 ) -> Requirements:
     """Raises `BadInput` naming the option and what it may be."""
     given = {
@@ -118,6 +132,8 @@ def read_requirements(
         "deadline_s": None if deadline is None else parse_duration(deadline),
         "max_cost_usd_micros": None if max_cost is None else parse_usd(max_cost),
         "residency": tuple(residency),
+        "model": model,
+        "tier": tier,
     }
     try:
         return Requirements(**{name: value for name, value in given.items() if value is not None})

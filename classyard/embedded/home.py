@@ -56,6 +56,8 @@ class RunningYard:
     """By role, the address of its metrics page."""
     variables: dict[str, str] = field(default_factory=dict)
     """What the demo's catalog asks for: the addresses of the pretend providers and of the small model."""
+    api: str = ""
+    """The address of the HTTP API."""
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self) | {"started_at": self.started_at.isoformat()}, indent=1).encode()

@@ -107,6 +107,8 @@ def _values(texts: list[str], catalog: Catalog) -> Mapping[str, tuple[Any, ...]]
         ),
         "secrets": ((), (("aws", 1),)),
         "raised_by": ((), *((text,) for text in sorted(named | {"secrets"}) if text)),
+        "asked_model": tuple(sorted({"", *named, *(m.name for p in catalog.providers for m in p.models)})),
+        "asked_tier": tuple(sorted({"", *named})),
     }
 
 

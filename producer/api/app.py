@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from producer.api import batches, files, openapi, reviews
+from producer.api import answers, batches, files, models, openapi, reviews
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
@@ -19,6 +19,7 @@ from producer.api.native import events, jobs, policies, quotes, results
 from producer.api.native.found import only_known
 from producer.api.native.watch import Watch
 from producer.api.state import ApiState
+from producer.api.waiting import Waiting
 from runtime.heartbeat import stop
 
 NATIVE_ROUTERS = (
@@ -42,6 +43,8 @@ def routed(**more: Any) -> FastAPI:
     )
     app.include_router(files.router)
     app.include_router(batches.router)
+    app.include_router(models.router)
+    app.include_router(answers.router)
     app.include_router(reviews.router)
     for router in (*NATIVE_ROUTERS, openapi.router):
         app.include_router(router, dependencies=[Depends(only_known)])
@@ -51,18 +54,23 @@ def routed(**more: Any) -> FastAPI:
 def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool = True) -> FastAPI:
     """Raises `InternalError` where a route asks nobody who calls. `state.database` must be open when it is served."""
 
+    chosen = limits or Limits()
+    waiting = Waiting(state.database, state.tenant, most=chosen.waiting)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk = asyncio.create_task(Desk(state).work()) if with_desk else None
         try:
             yield
         finally:
-            await stop(desk)
+            await stop(desk, waiting.looking)
 
     app = routed(lifespan=lifespan)
     app.state.yard = state
     app.state.watch = Watch(state.database, state.tenant)
+    app.state.waiting = waiting
+    app.state.limits = chosen
     add_handlers(app)
-    app.add_middleware(Guard, limits=limits or Limits(), files="/v1/files")
+    app.add_middleware(Guard, limits=chosen, files="/v1/files")
     require_guarded(app)
     return app

@@ -1,14 +1,19 @@
-"""What a batch asks of the yard: requirements from its metadata; the review from metadata, model or instructions."""
+"""What a batch asks of the yard: requirements from its metadata; the review from metadata, model or instructions.
+
+A line's `model` is read in this order: `auto`; `review:NAME`; `tier:NAME`; a review's name; a model of the catalog, by
+its name or as `provider/model`. Where it names no review, that is said as with `auto`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from producer.api.lines import Ask
 from producer.durations import parse_duration
+from producer.intake.names import Names, UnknownModel
 from producer.money import parse_usd
 from schemas.canonical import canonical, digest
 from schemas.errors import BadInput, UnknownName
@@ -16,9 +21,62 @@ from schemas.review import Review
 from schemas.submission import Requirements
 
 PREFIX = "classyard_"
-NAMES = ("review", "sensitivity", "residency", "deadline", "max_cost", "quality", "priority")
+NAMES = (
+    *("review", "sensitivity", "residency", "deadline", "max_cost", "quality", "priority"),
+    *("model", "tier"),
+)
 
-AUTO, REVIEW_PREFIX = "auto", "review:"
+AUTO, REVIEW_PREFIX, TIER_PREFIX = "auto", "review:", "tier:"
+NO_MODEL = "model_not_found"
+
+
+class Wanted(NamedTuple):
+    review: Review
+    requirements: Requirements
+
+
+def wanted_of(
+    ask: Ask,
+    metadata: Mapping[str, str],
+    window_s: int | None,
+    *,
+    find: Callable[[str], Review],
+    names: Names,
+) -> Wanted:
+    """All that lines and metadata ask for together. `names` are the models and tiers that may be named.
+
+    Raises `BadInput` with a code of OpenAI's and the place.
+    """
+    requirements = _named(ask.model, requirements_of(metadata, window_s), find, names)
+    return Wanted(review_of(ask, metadata, find), requirements)
+
+
+def _named(model: str, wanted: Requirements, find: Callable[[str], Review], names: Names) -> Requirements:
+    """With the model or the tier that the lines name."""
+    kind, given = _kind_of(model, find)
+    if kind and getattr(wanted, kind) not in ("", given):
+        raise BadInput(
+            f"The requests name the {kind} {given[:80]!r}, and metadata.{PREFIX}{kind} another one; name it once.",
+            where="body.model",
+            code="invalid_request",
+        )
+    found = wanted.model_copy(update={kind: given}) if kind else wanted
+    try:
+        names.require(found)
+    except UnknownModel as error:
+        where = "body.model" if error.kind == kind else f"metadata.{PREFIX}{error.kind}"
+        hint = " Write 'auto', and the policy chooses; or 'review:NAME', for a review of this yard."
+        raise BadInput(
+            f"{error}{hint if where == 'body.model' else ''}", where=where, code=NO_MODEL
+        ) from error
+    return found
+
+
+def _kind_of(model: str, find: Callable[[str], Review]) -> tuple[str, str]:
+    """`model` or `tier` with its name; nothing where the model stands for a review, or for none."""
+    if model.startswith(TIER_PREFIX):
+        return "tier", model.removeprefix(TIER_PREFIX)
+    return ("", "") if model == AUTO or _review_in(model, find) is not None else ("model", model)
 
 
 def requirements_of(metadata: Mapping[str, str], window_s: int | None) -> Requirements:
@@ -31,7 +89,8 @@ def requirements_of(metadata: Mapping[str, str], window_s: int | None) -> Requir
         if name not in NAMES:
             known = ", ".join(PREFIX + one for one in NAMES)
             raise BadInput(f"It is not known; there are: {known}.", where=f"metadata.{PREFIX}{name}")
-    given: dict[str, Any] = {name: asked[name] for name in ("sensitivity", "quality") if name in asked}
+    same = ("sensitivity", "quality", "model", "tier")
+    given: dict[str, Any] = {name: asked[name] for name in same if name in asked}
     if "priority" in asked:
         given["lane"] = asked["priority"]
     if "residency" in asked:
@@ -63,9 +122,9 @@ def _read(name: str, asked: Mapping[str, str], read: Callable[[str], int]) -> in
 def review_of(ask: Ask, metadata: Mapping[str, str], find: Callable[[str], Review]) -> Review:
     """The review that is named, or one of the instructions that the requests carry.
 
-    Raises `BadInput` with a code of OpenAI's where neither or both are there, or the model is none of ours.
+    Raises `BadInput` with a code of OpenAI's where neither or both are there, or there is no such review.
     """
-    named = metadata.get(f"{PREFIX}review") or _named_by_model(ask.model, find)
+    named = metadata.get(f"{PREFIX}review") or _review_in(ask.model, find)
     if not named:
         return _limited(_own_review(ask), ask)
     if ask.instructions:
@@ -77,27 +136,23 @@ def review_of(ask: Ask, metadata: Mapping[str, str], find: Callable[[str], Revie
     return _limited(_found(named, find), ask)
 
 
-def _named_by_model(model: str, find: Callable[[str], Review]) -> str | None:
-    if model == AUTO:
-        return None
+def _review_in(model: str, find: Callable[[str], Review]) -> str | None:
+    """The review that a model's name stands for; None where it stands for none."""
     if model.startswith(REVIEW_PREFIX):
         return model.removeprefix(REVIEW_PREFIX)
+    if model == AUTO or model.startswith(TIER_PREFIX) or "/" in model:
+        return None
     try:
         return find(model).review
     except UnknownName:
-        raise BadInput(
-            f"There is no model {model[:80]!r} to ask for: the policy chooses who answers. Write 'auto', or "
-            "'review:NAME' for a review of this yard.",
-            where="body.model",
-            code="model_not_found",
-        ) from None
+        return None
 
 
 def _found(name: str, find: Callable[[str], Review]) -> Review:
     try:
         return find(name)
     except UnknownName as error:
-        raise BadInput(str(error), where="the review", code="model_not_found") from error
+        raise BadInput(str(error), where="the review", code=NO_MODEL) from error
 
 
 def _own_review(ask: Ask) -> Review:

@@ -1,7 +1,8 @@
 """Who calls. A dependency of each route, never a matter of paths: a route without one does not start.
 
 A key is looked up by its id in one statement with bound parameters, compared in constant time, and good for the tenant
-of this yard only. Nothing is remembered from one request to the next, so a revoked key ends at once.
+of this yard only. The same statement counts the request against the key's limit. Nothing is remembered from one request
+to the next, so a revoked key ends at once.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from producer.api.errors import ApiError
-from producer.api.keys import matches, read_key
+from producer.api.guard import note_headers
+from producer.api.keys import hmac_of, matches, read_key
+from producer.api.rates import Allowance, after
 from producer.api.state import state_of
+from runtime.db.session import Row
 from runtime.db.stores import api_keys
 from schemas.errors import InternalError
 from schemas.scopes import Scope
 
 INVALID = "The API key is missing or not valid here; send it as 'Authorization: Bearer cy_…'."
+TRIED = "Too many keys that are not valid came from your address; come back in a moment, with one that is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +52,43 @@ class Needs:
 
 
 async def _caller(request: Request) -> Caller:
-    state = state_of(request)
+    state, address = state_of(request), request.client.host if request.client else ""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     key = read_key(given.strip()) if kind.lower() == "bearer" else None
     if key is None:
         raise ApiError(401, INVALID, code="invalid_api_key")
+    failures = state.settings.api_failures_per_minute
+    if wait_s := state.peers.wait_s(address, key.id, failures):
+        note_headers(request.scope, after(wait_s))
+        raise ApiError(429, TRIED, code="too_many_failures")
+    proof = hmac_of(state.pepper, key.secret)
     async with state.database.transaction() as connection:
-        row = await api_keys.valid(connection, state.tenant, key.id)
-        # The same work whether or not there is such a key.
-        if not matches(state.pepper, key.secret, bytes(row["secret_hmac"]) if row else b"") or row is None:
-            raise ApiError(401, INVALID, code="invalid_api_key")
-        if row["is_stale"]:
-            await api_keys.used(connection, key.id)
+        row = await api_keys.admitted(
+            connection, state.tenant, key.id, proof, default=state.settings.api_requests_per_minute
+        )
+    # The same work whether or not there is such a key.
+    if not matches(state.pepper, key.secret, bytes(row["secret_hmac"]) if row else b"") or row is None:
+        state.peers.failed(address, failures)
+        raise ApiError(401, INVALID, code="invalid_api_key")
+    state.peers.succeeded(address, key.id)
+    _require_within(request, row)
     return Caller(row["id"], state.tenant, frozenset(row["scopes"]))
+
+
+def _require_within(request: Request, row: Row) -> None:
+    """Tells where the key stands, whatever the answer will be."""
+    if not row["per_minute"]:
+        return
+    standing = Allowance(row["per_minute"], row["busy_s"])
+    note_headers(request.scope, standing.headers())
+    if not row["is_admitted"]:
+        note_headers(request.scope, after(standing.wait_s))
+        raise ApiError(
+            429,
+            f"This key may ask {standing.per_minute:,} times a minute and did; come back in a moment, or ask whoever "
+            "made the key for more.",
+            code="rate_limit_exceeded",
+        )
 
 
 def require_guarded(app: FastAPI) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -102,6 +102,16 @@ def _checked(asked: NewBatch) -> int:
         known = " and ".join(ENDPOINTS)
         raise ApiError(400, f"Batches are for {known} here.", code="invalid_value", param="endpoint")
     metadata = asked.metadata or {}
+    require_small(metadata)
+    try:
+        window_s = parse_duration(asked.completion_window)
+    except BadInput as error:
+        raise ApiError(400, error.sentence, code="invalid_value", param="completion_window") from error
+    wanted = requirements_of(metadata, window_s)
+    return wanted.deadline_s or window_s
+
+
+def require_small(metadata: Mapping[str, str]) -> None:
     if len(metadata) > MAX_PAIRS:
         raise ApiError(
             400, f"metadata has at most {MAX_PAIRS} pairs.", code="invalid_value", param="metadata"
@@ -114,12 +124,6 @@ def _checked(asked: NewBatch) -> int:
                 code="invalid_value",
                 param="metadata",
             )
-    try:
-        window_s = parse_duration(asked.completion_window)
-    except BadInput as error:
-        raise ApiError(400, error.sentence, code="invalid_value", param="completion_window") from error
-    wanted = requirements_of(metadata, window_s)
-    return wanted.deadline_s or window_s
 
 
 @router.get("")

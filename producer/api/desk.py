@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from producer.api.asked import requirements_of, review_of
+from producer.api.asked import wanted_of
 from producer.api.files import KEPT_S, bare
 from producer.api.lines import Ask, Line, LineError, read_lines
 from producer.api.output import line_of
 from producer.api.ring import ring
-from producer.api.state import ApiState
+from producer.api.state import ApiState, names_now
 from producer.durations import parse_duration
 from producer.intake.accept import Accepted, accept
 from producer.intake.cancel import cancel_batch
+from producer.intake.names import Names
 from runtime.db.session import Connection, Database, Row
 from runtime.db.stores import api_batches, files, views
 from runtime.heartbeat import repeat, stop
@@ -101,7 +102,8 @@ class Desk:
             await self._end(row["id"], "cancelled")
             return
         # In a thread with a loop of its own: reading 200 MB must not keep others waiting for their answers.
-        outcome = await asyncio.to_thread(_read_and_accept, self._state, row)
+        names = await names_now(self._state)
+        outcome = await asyncio.to_thread(_read_and_accept, self._state, row, names)
         if isinstance(outcome, list):
             await self._end(row["id"], "failed", [error.shown for error in outcome])
             logger().info("batch.invalid", batch=row["id"], errors=len(outcome))
@@ -203,7 +205,7 @@ class _File:
 # -- in a thread
 
 
-def _read_and_accept(state: ApiState, row: Row) -> tuple[Accepted, Ask] | list[LineError]:
+def _read_and_accept(state: ApiState, row: Row, names: Names) -> tuple[Accepted, Ask] | list[LineError]:
     """Twice through the file: once to see that all of it is well, once to take it. Nothing is taken of a bad one."""
     ask, errors = _validated(state, row)
     if errors:
@@ -211,8 +213,8 @@ def _read_and_accept(state: ApiState, row: Row) -> tuple[Accepted, Ask] | list[L
     assert ask is not None
     metadata = row["call_metadata"] or {}
     try:
-        review = review_of(ask, metadata, state.reviews)
-        wanted = requirements_of(metadata, parse_duration(row["completion_window"]))
+        window_s = parse_duration(row["completion_window"])
+        review, wanted = wanted_of(ask, metadata, window_s, find=state.reviews, names=names)
         return asyncio.run(_accept(state, row, review, wanted)), ask
     except BadInput as error:
         return [LineError(error.code, str(error), None, error.where or None)]

@@ -5,6 +5,7 @@ Clients choose their exception by the HTTP status alone. A message never repeats
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -44,14 +45,21 @@ class ApiError(Exception):
     """Raised by a route; becomes an answer of this status."""
 
     def __init__(
-        self, status: int, message: str, *, code: str | None = None, param: str | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.code, self.param = status, message, code, param
+        self.headers = dict(headers or {})
 
     def answer(self, path: str) -> JSONResponse:
         """In the form of the API that the path belongs to."""
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        headers = {**self.headers, **({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})}
         if path.startswith(PROBLEMS):
             return JSONResponse(self._problem(), self.status, headers, media_type="application/problem+json")
         return JSONResponse(

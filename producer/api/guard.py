@@ -7,11 +7,14 @@ limit here and never a right.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.api.errors import NATIVE, ApiError
+from producer.api.lines import ENDPOINTS
 from runtime.logs import logger
 
 MEGABYTE = 1024 * 1024
@@ -36,6 +39,18 @@ class Limits:
     """Of a file with what stands around it in its form."""
     transfer_seconds: float = 900.0
     """Of a file, up or down."""
+    answer_seconds: float = 60.0
+    """For the answer to one document that is waited for."""
+    waiting: int = 200
+    """Requests of one process that wait for such an answer."""
+
+
+_NOTED = "classyard.headers"
+
+
+def note_headers(scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> None:
+    """For the answer of this request, whichever it will be."""
+    scope.setdefault(_NOTED, {}).update(headers)
 
 
 class Guard:
@@ -47,13 +62,17 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope[_NOTED] = {}
         has_files = scope["path"].startswith(self._files)
         limits = self._limits
         most = limits.upload_bytes if has_files else limits.body_bytes
-        if scope["path"] in _INLINE:
+        is_awaited = scope["path"] in ENDPOINTS
+        if scope["path"] in _INLINE or is_awaited:
             most = limits.inline_bytes
         is_transfer = has_files or scope["path"].endswith(_STREAMS)
         seconds = limits.transfer_seconds if is_transfer else limits.seconds
+        if is_awaited:
+            seconds += limits.answer_seconds
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
         try:
@@ -118,7 +137,14 @@ class _Answer:
             await self.instead(self._body.error)
         if not self._is_replaced:
             self._has_begun = True
-            await self._send(message)
+            await self._send(self._noted(message))
+
+    def _noted(self, message: Message) -> Message:
+        noted = self._scope[_NOTED]
+        if message["type"] != "http.response.start" or not noted:
+            return message
+        more = [(name.lower().encode(), value.encode()) for name, value in noted.items()]
+        return {**message, "headers": [*message["headers"], *more]}
 
     async def instead(self, error: ApiError) -> None:
         """Nothing can be said any more where the answer has begun; the connection then ends short of its length."""

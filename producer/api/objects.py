@@ -26,6 +26,11 @@ def file_object(row: Row) -> dict[str, Any]:
     }
 
 
+def model_object(name: str, owner: str) -> dict[str, Any]:
+    """When it was made is not known."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+
+
 def listed(data: Sequence[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
     return {
         "object": "list",

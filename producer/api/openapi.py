@@ -6,7 +6,8 @@ statuses it may answer and in which form, and the limits of an address. So a new
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from producer.api.auth import Caller, Needs, every_route
-from producer.api.described import ANSWERS, BODIES, DESCRIPTION, EXAMPLES, STREAMS, SUMMARIES
+from producer.api.described import ANSWERS, BODIES, DESCRIPTION, EXAMPLES, STATUSES, STREAMS, SUMMARIES
 from producer.api.errors import OPENAPI, PROBLEMS
 from producer.api.guard import MAX_ADDRESS_BYTES
 from producer.api.shapes import OpenAIError, Problem
@@ -94,7 +95,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             }
         },
     }
-    needs = {(method, route.path): _scopes(route.dependant) for route, method in _operations(app)}
+    needs = {(method, _shown(route.path)): _scopes(route.dependant) for route, method in _operations(app)}
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
             _complete(operation, method, path, needs[method, path])
@@ -106,6 +107,11 @@ def _operations(app: FastAPI) -> Iterator[tuple[APIRoute, str]]:
         if isinstance(route, APIRoute):
             for method in route.methods or ():
                 yield route, method.lower()
+
+
+def _shown(path: str) -> str:
+    """Without what the router alone reads: `{model_id:path}`."""
+    return re.sub(r":\w+}", "}", path)
 
 
 def _scopes(dependant: Dependant) -> list[str]:
@@ -151,7 +157,7 @@ def _complete(operation: dict[str, Any], method: str, path: str, scopes: list[st
         responses[done]["content"] = {"application/json": {"schema": {"$ref": f"{_REF}{answer.__name__}"}}}
     if (stream := STREAMS.get((method, path))) is not None:
         responses[done]["content"] = stream
-    _add_errors(operation, path)
+    _add_errors(operation, path, STATUSES.get((method, path), {}))
 
 
 def _operation_id(method: str, path: str) -> str:
@@ -171,16 +177,16 @@ def _bounded(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _add_errors(operation: dict[str, Any], path: str) -> None:
+def _add_errors(operation: dict[str, Any], path: str, more: Mapping[int, str]) -> None:
     responses, parameters = operation["responses"], operation.get("parameters", ())
     responses.pop("422", None)  # the framework's own, which is not what is answered here
     wanted: dict[int, str] = dict(ALWAYS)
+    wanted |= {int(one): HTTPStatus(int(one)).phrase for one in responses if one.startswith(("4", "5"))}
     if any(one["in"] == "path" or one["name"] == "review" for one in parameters):
         wanted[404] = NOT_FOUND
     if any(one["name"].lower() == "idempotency-key" for one in parameters):
         wanted[422] = CONFLICT
-    for status in (int(one) for one in responses if one.startswith(("4", "5"))):
-        wanted[status] = responses[str(status)].get("description") or HTTPStatus(status).phrase
+    wanted |= more
     for status, sentence in wanted.items():
         responses[str(status)] = error_answer(path, status, sentence)
     operation["responses"] = dict(sorted(responses.items()))

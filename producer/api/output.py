@@ -6,7 +6,7 @@ decided, stands under one key of its own, `classyard`, where no client looks for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -43,6 +43,30 @@ def _response(row: Row, endpoint: str) -> dict[str, Any]:
     body = _chat(row) if endpoint == CHAT else _responses(row)
     ours = {name: row[name] for name in _OURS}
     return {"status_code": 200, "request_id": row["job_id"], "body": {**body, "classyard": ours}}
+
+
+def body_of(row: Row, endpoint: str) -> dict[str, Any]:
+    """The answer as the endpoint itself gives it, with what is ours."""
+    whole: dict[str, Any] = _response(row, endpoint)["body"]
+    return whole
+
+
+def chunks_of(body: Mapping[str, Any], *, has_usage: bool) -> Iterator[bytes]:
+    """A chat completion as the events of a stream: all of it in one chunk, since it is checked before it is sent."""
+    (choice,) = body["choices"]
+    said = {"role": "assistant", "content": choice["message"]["content"], "refusal": None}
+    same = {name: body[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    for more in (
+        {"choices": [_chunk(said, None)], "classyard": body["classyard"]},
+        {"choices": [_chunk({}, choice["finish_reason"])]},
+        *([{"choices": [], "usage": body["usage"]}] if has_usage else []),
+    ):
+        yield b"data: " + orjson.dumps({**same, **more}) + b"\n\n"
+    yield b"data: [DONE]\n\n"
+
+
+def _chunk(delta: Mapping[str, Any], finish_reason: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
 
 
 def _error(row: Row) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from producer.api.batches import MAX_KEY_CHARACTERS
 from producer.api.errors import NATIVE, ApiError
 from producer.api.files import Submitter
 from producer.api.ring import ring
-from producer.api.state import state_of
+from producer.api.state import names_now, state_of
 from producer.intake.accept import NothingAccepted, accept
 from producer.sources import unique
 from producer.sources.jsonl import read_jsonl
@@ -34,6 +34,8 @@ async def submit(
 ) -> dict[str, Any]:
     """Lines of JSON with `custom_id` and `text`; requirements are parameters of the address."""
     state, wanted = state_of(request), _requirements(request)
+    if wanted.model or wanted.tier:
+        (await names_now(state)).require(wanted)
     found = state.reviews(review)
     stream: io.BufferedReader = io.BufferedReader(io.BytesIO(await request.body()))
     try:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from producer.api.advice import Advice
+from producer.api.peers import Peers
+from producer.intake.names import NO_NAMES, Names, names_in_force
+from runtime.clock import ticks
 from runtime.db.session import Database
 from runtime.doorbells import Doorbells
 from runtime.ids import NewId, new_id
 from runtime.settings import Settings
 from schemas.errors import ServiceUnreachable
 from schemas.review import Review
+
+NAMES_S = 1.0
+
+
+@dataclass
+class KeptNames:
+    """What `names_now` looked up last, and when."""
+
+    names: Names | None = None
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -25,9 +38,13 @@ class ApiState:
     pepper: str = field(repr=False)
     reviews: Callable[[str], Review]
     """By name; raises `UnknownName`."""
+    review_names: Callable[[], Iterable[str]] = tuple
+    """Of all that there are."""
     ids: NewId = new_id
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
     """Tells the desk that there is something to do."""
+    peers: Peers = field(default_factory=Peers)
+    names: KeptNames = field(default_factory=KeptNames)
     advisers: Advice | None = None
     thinking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by what computes for seconds, so that one process does one such thing at a time."""
@@ -42,6 +59,16 @@ class ApiState:
     @property
     def tenant(self) -> str:
         return self.settings.tenant
+
+
+async def names_now(state: ApiState) -> Names:
+    """The models and tiers that may be named; none before a router has run. Looked up once in a while: the decision has
+    the last word anyway."""
+    kept = state.names
+    if kept.names is None or ticks() - kept.at > NAMES_S:
+        async with state.database.transaction() as connection:
+            kept.names, kept.at = await names_in_force(connection, state.tenant), ticks()
+    return kept.names or NO_NAMES
 
 
 def state_of(request: Request) -> ApiState:

@@ -246,6 +246,8 @@ def _job(batch: _Batch, one: _Text, job_id: str) -> tuple[Job, AuditEvent]:
         lane=wanted.lane,
         deadline_at=batch.deadline_at,
         max_cost_usd_micros=None,
+        asked_model=wanted.model,
+        asked_tier=wanted.tier,
     )
     facts = {
         "batch": batch.id,
@@ -254,6 +256,7 @@ def _job(batch: _Batch, one: _Text, job_id: str) -> tuple[Job, AuditEvent]:
         "residency": job.residency,
         "review": job.review_digest,
         "sensitivity": job.sensitivity,
+        **job.asked,
     }
     accepted = event(None, job, at=batch.now, actor="intake", facts=facts)
     return replace(job, audit_head=accepted.hash), accepted

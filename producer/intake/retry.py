@@ -137,6 +137,8 @@ def _again(
         lane=wanted.lane,
         deadline_at=None if seconds is None else now + timedelta(seconds=seconds),
         max_cost_usd_micros=None,
+        asked_model=wanted.model or old.asked_model,
+        asked_tier=wanted.tier or old.asked_tier,
         audit_head=GENESIS,
     )
     facts = {
@@ -147,6 +149,7 @@ def _again(
         "retry_of": old.id,
         "review": job.review_digest,
         "sensitivity": job.sensitivity,
+        **job.asked,
     }
     accepted = event(None, job, at=now, actor="intake", facts=facts)
     return replace(job, audit_head=accepted.hash), accepted

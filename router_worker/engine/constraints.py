@@ -2,7 +2,8 @@
 
 All of them are asked about every candidate, so that a refused one lists every reason; candidates that look the same
 to a constraint are asked once. A candidate without a lasting
-refusal is *allowed*, and no hop of the job ever leaves the allowed ones. Rules that do not look at the job
+refusal is *allowed*, and no hop of the job ever leaves the allowed ones. Where a model was named, `only_named` refuses
+all others first. Rules that do not look at the job
 (`providers`, `training`, `unpriced`, `no_key`) are worked out once, in `candidates`.
 
 Residency: the provider may process in any of its regions, so each of them must be covered. An allowed region covers
@@ -27,7 +28,7 @@ from router_worker.engine.candidates import Ask, Seat
 from router_worker.engine.estimates import worst_cost_usd_micros
 from router_worker.engine.wording import count, dollars, duration, listed
 from schemas.budget import call_cost_usd_micros
-from schemas.catalog import ANY_LANGUAGE, ProviderKind
+from schemas.catalog import ANY_LANGUAGE, ProviderKind, is_named
 from schemas.decision import Estimate, Refusal
 from schemas.residency import covered
 
@@ -64,6 +65,14 @@ def _groups(
     for index, seat in enumerate(seats):
         members.setdefault(looks_at(seat), []).append(index)
     return tuple((seats[indexes[0]], tuple(indexes)) for indexes in members.values())
+
+
+def only_named(asked: str, seats: Sequence[Seat], found: Sequence[list[Refusal]]) -> None:
+    """Refuses all but the model that was named; whoever it is, the other constraints hold for it as for any."""
+    other = Refusal("model_named", f"Model {asked!r} was asked for, and this is another one.")
+    for index, seat in enumerate(seats):
+        if not is_named(asked, seat.provider.name, seat.model.name):
+            found[index].append(other)
 
 
 def boundary(ask: Ask, seat: Seat) -> Refusal | None:

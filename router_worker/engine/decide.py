@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from router_worker.engine.candidates import Ask, Place, Seat, ask
-from router_worker.engine.constraints import is_late, often_fails, over_budget, screen, too_late
+from router_worker.engine.constraints import is_late, often_fails, only_named, over_budget, screen, too_late
 from router_worker.engine.estimates import estimate, prior_ms
 from router_worker.engine.frames import Frame, Frames, frames
 from router_worker.engine.ladders import Promises, climb, is_drawn, ladder_for, promises_of
@@ -69,6 +69,8 @@ class Prepared:
         frame, forbidden = self.frames.of(features)
         asked = ask(features, frame.policy)
         found: list[list[Refusal]] = [[] for _ in frame.seats]
+        if features.asked_model:
+            only_named(features.asked_model, frame.seats, found)
         screen(asked, frame.screens, found)
         forbid(forbidden, found)
         judged = [self._judged(asked, frame, index, found[index]) for index in range(len(found))]

@@ -17,6 +17,9 @@ from router_worker.engine.candidates import Ask, Seat
 from router_worker.engine.wording import count, counted, dollars, listed
 from schemas.decision import Candidate, Outcome, Step
 
+MOST_NAMED = 3
+"""Candidates of one named model that are told one by one."""
+
 _NONE_UP = "No provider that may serve it is up."
 
 
@@ -91,17 +94,37 @@ def _over_budget(ask: Ask) -> Why:
 
 
 def _refused(ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate]) -> Why:
-    shared = [
-        refusal.rule
-        for refusal in judged[0].refusals
-        if all(any(other.rule == refusal.rule for other in each.refusals) for each in judged)
-    ]
+    told = [each for each in judged if all(refusal.rule != "model_named" for refusal in each.refusals)]
+    if ask.job.asked_model and told:
+        return _named_refused(ask.job.asked_model, told)
+    shared = _shared(judged)
     if shared:
         return Why(Outcome.REFUSED, shared[0], _of_all(shared[0], ask, seats, judged))
     rules = Counter(refusal.rule for each in judged for refusal in each.refusals)
     named = ", ".join(f"{rule} {number}" for rule, number in sorted(rules.items(), key=_most_first))
     sentence = f"None of {counted(len(judged), 'candidate')} may serve it. Refusals by rule: {named}."
     return Why(Outcome.REFUSED, "no_candidate", sentence)
+
+
+def _named_refused(asked: str, named: Sequence[Candidate]) -> Why:
+    """What speaks against the model that was named; that the others are others is no news."""
+    shared = _shared(named)
+    sentences = " ".join(
+        f"{each.provider}/{each.model}: {' '.join(refusal.sentence for refusal in each.refusals)}"
+        for each in named[:MOST_NAMED]
+    )
+    more = f" And {len(named) - MOST_NAMED} more." if len(named) > MOST_NAMED else ""
+    sentence = f"Model {asked!r} was asked for, and it may not serve it. {sentences}{more}"
+    return Why(Outcome.REFUSED, shared[0] if shared else "no_candidate", sentence)
+
+
+def _shared(judged: Sequence[Candidate]) -> list[str]:
+    """The rules that refuse every one of them."""
+    return [
+        refusal.rule
+        for refusal in judged[0].refusals
+        if all(any(other.rule == refusal.rule for other in each.refusals) for each in judged)
+    ]
 
 
 def _of_all(rule: str, ask: Ask, seats: Sequence[Seat], judged: Sequence[Candidate]) -> str:
@@ -160,7 +183,11 @@ def _quality(ask: Ask, seats: Sequence[Seat]) -> str:
 
 
 _SHARED: dict[str, Callable[[Ask, Sequence[Seat]], str]] = {
-    "providers": lambda ask, seats: "The policy uses none of the catalog's providers.",
+    "providers": lambda ask, seats: (
+        f"No provider is used both in tier {ask.job.asked_tier!r}, which was asked for, and for such documents."
+        if ask.job.asked_tier
+        else "The policy uses none of the catalog's providers."
+    ),
     "training": lambda ask, seats: (
         "Every provider trains on what it is sent, and the policy does not allow that."
     ),
@@ -177,6 +204,12 @@ _SHARED: dict[str, Callable[[Ask, Sequence[Seat]], str]] = {
     "quality": _quality,
     "cost_ceiling": lambda ask, seats: "Every model may cost more than what is left of the job's ceiling.",
     "deadline": lambda ask, seats: "The job's deadline has passed.",
+    "model_named": lambda ask, seats: (
+        f"Model {ask.job.asked_model!r} was asked for, and the catalog has none of that name."
+    ),
+    "tier_named": lambda ask, seats: (
+        f"Tier {ask.job.asked_tier!r} was asked for, and the policy has none of that name."
+    ),
     "tier": lambda ask, seats: (
         "Which tier of the policy applies could not be evaluated, so nothing is allowed."
     ),

@@ -20,6 +20,9 @@ from schemas.variables import job_facts, pair_facts
 TIER = "tier"
 """The rule that refuses where it cannot be told which tier a job is in."""
 
+TIER_NAMED = "tier_named"
+"""The rule that refuses where a tier was named that the policy does not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ban:
@@ -82,6 +85,18 @@ def within(policy: RoutingPolicy, tier: Tier) -> RoutingPolicy:
             "providers": tier.providers or policy.providers,
             "plan": policy.plan.model_copy(update={"max_steps": tier.max_steps or policy.plan.max_steps}),
         }
+    )
+
+
+def both(policy: RoutingPolicy, own: Tier | None, named: Tier) -> RoutingPolicy:
+    """The policy as a document of one tier sees it within another one that was named: weighed as the named one says,
+    at the higher of both floors, in no more steps than either allows."""
+    outer = within(policy, own) if own else policy
+    found = within(outer, named)
+    most = min(found.plan.max_steps, outer.plan.max_steps) if own else found.plan.max_steps
+    providers = named.providers or policy.providers
+    return found.model_copy(
+        update={"plan": found.plan.model_copy(update={"max_steps": most}), "providers": providers}
     )
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from governance.guardrails.leaked_keys import leaked_keys
@@ -48,6 +49,8 @@ DRAWS = 1_000_000
 
 class CountsTokens(Protocol):
     def count(self, text: str) -> int: ...
+
+    def __hash__(self) -> int: ...
 
 
 class IdentifiesLanguages(Protocol):
@@ -100,7 +103,9 @@ def extract(text: str, review: Review, job: Job, now: datetime, tools: Extractor
     closing = Closing(tools.ticks, tools.limit_s)
     overhead = _overhead(review)
     tokens = closing.told("tokens", lambda _: tools.tokens.count(text), upper_bound(text))
-    prompt = closing.told("prompt_tokens", lambda _: tools.tokens.count(overhead), upper_bound(overhead))
+    prompt = closing.told(
+        "prompt_tokens", lambda _: _prompt_tokens(tools.tokens, overhead), upper_bound(overhead)
+    )
     language = closing.told("language", lambda _: tools.languages.identify(text), UNKNOWN)
     built = closing.told("structure", lambda _: structure(text), Structure())
     kind = closing.told("kind", lambda _: kind_of(text, built), "other")
@@ -142,6 +147,8 @@ def extract(text: str, review: Review, job: Job, now: datetime, tools: Extractor
         personal_data=found.personal_data,
         secrets=found.secrets,
         raised_by=raised_by,
+        asked_model=job.asked_model,
+        asked_tier=job.asked_tier,
     )
 
 
@@ -152,11 +159,10 @@ def time_left_ms(job: Job, now: datetime) -> int | None:
     return int((job.deadline_at - now).total_seconds() * 1000)
 
 
-def money_left(job: Job) -> int | None:
-    """What is left of the job's ceiling, never below 0; None without one."""
-    if job.max_cost_usd_micros is None:
-        return None
-    return max(0, job.max_cost_usd_micros - job.cost_usd_micros)
+def money_left(job: Job, ceiling_usd_micros: int | None = None) -> int | None:
+    """What is left of the job's own ceiling, or of this one where it is lower; never below 0, None without any."""
+    ceilings = [each for each in (job.max_cost_usd_micros, ceiling_usd_micros) if each is not None]
+    return max(0, min(ceilings) - job.cost_usd_micros) if ceilings else None
 
 
 def draw_of(job_id: str) -> int:
@@ -209,6 +215,12 @@ def _counted(text: str, closing: Closing, families: Mapping[str, CountsTokens]) 
         yield family, closing.told(f"tokens_{family}", lambda _, by=counter: by.count(text), careful)  # type: ignore[misc]
 
 
+@lru_cache(maxsize=64)
+def _prompt_tokens(tokens: CountsTokens, overhead: str) -> int:
+    return tokens.count(overhead)
+
+
+@lru_cache(maxsize=64)
 def _overhead(review: Review) -> str:
     """What a call holds beside document and fixed words."""
     findings = (f"- {kind.id}: {kind.look_for}" for kind in review.findings)

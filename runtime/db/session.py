@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from runtime import failpoints
+from runtime.db.arrays import adapters
 from schemas.errors import ClassyardError, ConfigurationError, NoSpaceLeft, ServiceUnreachable
 
 Row = dict[str, Any]
@@ -91,6 +92,7 @@ class Database:
                 "options": _SETTINGS,
                 "connect_timeout": int(connect_s),
                 "application_name": "classyard",
+                "context": adapters(),
             },
             min_size=1,
             max_size=connections,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from producer.api.app import create_app
+from producer.api.guard import Limits
 from producer.api.server import bound, server_of
 from schemas.lifecycle import JobState
 from schemas.scopes import Scope
@@ -38,7 +39,7 @@ def live(database_url: str, *, batches: int = 12) -> Iterator[Live]:
         async with counter(database_url) as here:
             found.headers = await here.key(*Scope)
             found.known = await furnish(here, batches)
-            app = found.app = create_app(here.state, with_desk=True)
+            app = found.app = create_app(here.state, limits=Limits(answer_seconds=0.2), with_desk=True)
             with bound("127.0.0.1", 0) as listener:
                 found.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
                 server = server_of(app)
@@ -72,7 +73,12 @@ def live(database_url: str, *, batches: int = 12) -> Iterator[Live]:
 
 async def furnish(here: Counter, batches: int) -> dict[str, list[str]]:
     """Batches of three documents in every state of work, decided by the engine; files; batches of OpenAI's shape."""
-    named: dict[str, list[str]] = {"batch_id": [], "job": [], "file_id": []}
+    named: dict[str, list[str]] = {
+        "batch_id": [],
+        "job": [],
+        "file_id": [],
+        "model_id": ["auto", "review:clauses"],
+    }
     for number in range(batches):
         made = await here.here.submit(3, deadline_s=3_600)
         named["batch_id"].append(made.batch_id)

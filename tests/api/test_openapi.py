@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_examples_of_bodies_keep_their_schemas() -> None:
 
 def test_every_route_is_there_once_with_a_name_of_its_own() -> None:
     routes = {
-        (method.lower(), route.path)
+        (method.lower(), re.sub(r":\w+}", "}", route.path))
         for route in every_route(routed().routes)
         for method in getattr(route, "methods", ())
     }

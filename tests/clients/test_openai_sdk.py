@@ -192,7 +192,7 @@ def test_errors_are_the_clients_own_exceptions(here: Yard, client: OpenAI) -> No
     with pytest.raises(openai.BadRequestError):
         client.files.create(file=("x", b"x"), purpose="assistants")
     with pytest.raises(openai.NotFoundError):
-        client.models.list()
+        client.fine_tuning.jobs.list()
     made = here.cli("keys", "new", "a watcher", "--scope", "operator")
     assert made.code == 0, made.err
     watcher = client.with_options(api_key=made.out.strip())

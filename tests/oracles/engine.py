@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from schemas.catalog import CatalogModel, CatalogProvider
 from schemas.features import JobFeatures
-from schemas.policy import RoutingPolicy, Scale
+from schemas.policy import RoutingPolicy, Scale, Tier
 from schemas.sensitivity import Quality, Sensitivity
 from schemas.snapshot import ProviderLoad, ProviderSnapshot, ProviderStatus
 from tests.oracles.rules import says
@@ -37,11 +37,13 @@ def verdict(job: JobFeatures, policy: RoutingPolicy, snapshot: ProviderSnapshot)
     totals: dict[str, Fraction] = {}
     worst: dict[str, int] = {}
     takes: dict[str, int] = {}
-    policy, untold = within_tier(job, policy)
+    policy, used, untold = within_tiers(job, policy)
     for provider in snapshot.catalog.providers:
         for model in provider.models:
             name = f"{provider.name}/{model.name}"
             rules = rules_against(job, policy, snapshot, provider, model) | untold
+            if used is not None and provider.name not in used:
+                rules.add("providers")
             if rules:
                 refused[name] = rules
                 continue
@@ -113,9 +115,39 @@ def rules_against(
         or model.price is None
         or worst_of(job, policy, model) <= job.max_cost_usd_micros,
         "deadline": job.time_left_ms is None or job.time_left_ms > 0,
+        "model_named": job.asked_model in ("", model.name, f"{provider.name}/{model.name}"),
     }
     forbidden = {rule.rule for rule in policy.rules if says(rule.forbid, job, provider, model) is not False}
     return {rule for rule, passes in checks.items() if not passes} | forbidden
+
+
+class Tiers(NamedTuple):
+    policy: RoutingPolicy
+    """As the tiers have it."""
+    used: set[str] | None
+    """The only providers that they use; None: all that the policy does."""
+    untold: set[str]
+
+
+def within_tiers(job: JobFeatures, policy: RoutingPolicy) -> Tiers:
+    """The tier that the job is in, and the one that was named: weights of the named one where it has any, the higher
+    floor, the fewer steps, and only providers that both use."""
+    own, untold = within_tier(job, policy)
+    if not job.asked_tier:
+        return Tiers(own, None, untold)
+    named = [tier for tier in policy.tiers if tier.tier == job.asked_tier]
+    if not named:
+        return Tiers(own, None, untold | {"tier_named"})
+    is_in_one = own is not policy
+    both, _ = as_in(named[0], own)
+    if is_in_one:
+        steps = min(own.plan.max_steps, both.plan.max_steps)
+        both = both.model_copy(update={"plan": both.plan.model_copy(update={"max_steps": steps})})
+    every = {name for one in (own.providers, named[0].providers) for name in one}
+    lists = [set(one) for one in (own.providers, named[0].providers) if one]
+    return Tiers(
+        both.model_copy(update={"providers": ()}), every.intersection(*lists) if lists else None, untold
+    )
 
 
 def within_tier(job: JobFeatures, policy: RoutingPolicy) -> tuple[RoutingPolicy, set[str]]:
@@ -125,20 +157,24 @@ def within_tier(job: JobFeatures, policy: RoutingPolicy) -> tuple[RoutingPolicy,
         if applies is None:
             return policy, {"tier"}
         if applies:
-            changes: dict[str, Any] = {}
-            if tier.weights is not None:
-                changes["weights"] = tier.weights
-            if tier.providers:
-                changes["providers"] = tier.providers
-            if tier.max_steps is not None:
-                changes["plan"] = policy.plan.model_copy(update={"max_steps": tier.max_steps})
-            if tier.quality_floor is not None:
-                least = tier.quality_floor
-                changes["quality_floors"] = {
-                    level: max(least, policy.quality_floors.get(level, least)) for level in Quality
-                }
-            return policy.model_copy(update=changes), set()
+            return as_in(tier, policy)
     return policy, set()
+
+
+def as_in(tier: Tier, policy: RoutingPolicy) -> tuple[RoutingPolicy, set[str]]:
+    changes: dict[str, Any] = {}
+    if tier.weights is not None:
+        changes["weights"] = tier.weights
+    if tier.providers:
+        changes["providers"] = tier.providers
+    if tier.max_steps is not None:
+        changes["plan"] = policy.plan.model_copy(update={"max_steps": tier.max_steps})
+    if tier.quality_floor is not None:
+        least = tier.quality_floor
+        changes["quality_floors"] = {
+            level: max(least, policy.quality_floors.get(level, least)) for level in Quality
+        }
+    return policy.model_copy(update=changes), set()
 
 
 def lies_in(region: str, outer: str) -> bool:

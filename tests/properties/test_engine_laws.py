@@ -174,7 +174,7 @@ def test_the_chosen_one_passes_every_constraint(case: Case) -> None:
     assert provider is not None
     model = provider.model(chosen.model)
     assert model is not None
-    policy, untold = oracle.within_tier(case.job, case.policy)
+    policy, _, untold = oracle.within_tiers(case.job, case.policy)
     assert not oracle.rules_against(case.job, policy, case.snapshot, provider, model) | untold
     assert not oracle.why_not_now(case.snapshot, provider.name)
 
@@ -291,7 +291,9 @@ def test_the_worst_cost_of_the_whole_plan_stays_under_the_ceiling(case: Case) ->
     ceiling = case.job.max_cost_usd_micros
     assert ceiling is None or sum(step.worst_cost_usd_micros for step in plan) <= ceiling
     rungs = [step for step in plan if step.role is StepRole.RUNG]
-    assert len(plan) - max(0, len(rungs) - 1) <= oracle.within_tier(case.job, case.policy)[0].plan.max_steps
+    assert (
+        len(plan) - max(0, len(rungs) - 1) <= oracle.within_tiers(case.job, case.policy).policy.plan.max_steps
+    )
     assert len({(step.provider, step.model, step.sample) for step in plan}) == len(plan)
 
 
@@ -375,7 +377,7 @@ def test_it_equals_the_slow_plain_oracle(case: Case) -> None:
     assert all(abs(truth.totals[each] - total) <= 1.5 for each, total in totals.items())
     order = sorted(totals, key=lambda each: (-totals[each], each.split("/")))
     assert [name(each) for each in ranked] == order
-    policy, _ = oracle.within_tier(case.job, case.policy)
+    policy = oracle.within_tiers(case.job, case.policy).policy
     ladder, explores, hops = oracle.plan_of(order, truth.worst, policy, case.job, case.snapshot)
     assert (decision.ladder, decision.explores) == (ladder, explores)
     assert [_hop(step) for step in decision.plan] == hops

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from producer.api.asked import requirements_of, review_of
+from producer.api.asked import requirements_of, review_of, wanted_of
 from producer.api.keys import ApiKey, hmac_of, matches, new_key, read_key
 from producer.api.lines import Ask
+from producer.intake.names import Names
 from schemas.errors import BadInput, UnknownName
 from schemas.review import Review
 from schemas.sensitivity import Lane, Quality, Sensitivity
@@ -14,6 +15,7 @@ from schemas.submission import Requirements
 from tests.yard import REVIEW
 
 DAY_S = 86_400
+NAMES = Names(("local/clauses", "local/small", "openai/small"), "ours", ("long", "wide"))
 
 
 def find(name: str) -> Review:
@@ -102,6 +104,15 @@ def test_a_limit_of_tokens_only_ever_shortens() -> None:
     ("asked", "metadata", "code"),
     [
         (ask("gpt-5"), {}, "model_not_found"),
+        (ask("openai/clauses", "Find it."), {}, "model_not_found"),
+        (ask("tier:steep", "Find it."), {}, "model_not_found"),
+        (ask("auto", "Find it."), {"classyard_model": "gpt-5"}, "model_not_found"),
+        (ask("auto", "Find it."), {"classyard_tier": "steep"}, "model_not_found"),
+        (ask("small", "Find it."), {"classyard_model": "local/small"}, "invalid_request"),
+        (ask("tier:long", "Find it."), {"classyard_tier": "wide"}, "invalid_request"),
+        (ask("small"), {}, "invalid_request"),
+        (ask("tier:long"), {}, "invalid_request"),
+        (ask("small", "Look for more."), {"classyard_review": "clauses"}, "invalid_request"),
         (ask("review:nothing"), {}, "model_not_found"),
         (ask(), {"classyard_review": "nothing"}, "model_not_found"),
         (ask(), {}, "invalid_request"),
@@ -110,9 +121,41 @@ def test_a_limit_of_tokens_only_ever_shortens() -> None:
 )
 def test_what_cannot_be_kept_is_an_error(asked: Ask, metadata: dict[str, str], code: str) -> None:
     with pytest.raises(BadInput) as caught:
-        review_of(asked, metadata, find)
+        wanted_of(asked, metadata, DAY_S, find=find, names=NAMES)
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("asked", "metadata", "model", "tier", "is_own"),
+    [
+        (ask("auto", "Find it."), {}, "", "", True),
+        (ask("review:clauses"), {}, "", "", False),
+        (ask("small", "Find it."), {}, "small", "", True),
+        (ask("local/small"), {"classyard_review": "clauses"}, "local/small", "", False),
+        (ask("tier:long", "Find it."), {}, "", "long", True),
+        (
+            ask("tier:long"),
+            {"classyard_review": "clauses", "classyard_model": "small"},
+            "small",
+            "long",
+            False,
+        ),
+        (ask("small"), {"classyard_review": "clauses", "classyard_tier": "long"}, "small", "long", False),
+        (ask("review:clauses"), {"classyard_model": "small"}, "small", "", False),
+        (ask("small", "Find it."), {"classyard_model": "small"}, "small", "", True),
+        # A review comes before a model of the same name, which is then written with its provider.
+        (ask("clauses"), {}, "", "", False),
+        (ask("local/clauses", "Find it."), {}, "local/clauses", "", True),
+    ],
+)
+def test_a_line_names_a_review_a_model_or_a_tier(
+    asked: Ask, metadata: dict[str, str], model: str, tier: str, is_own: bool
+) -> None:
+    found = wanted_of(asked, metadata, DAY_S, find=find, names=NAMES)
+
+    assert (found.requirements.model, found.requirements.tier) == (model, tier)
+    assert (found.review.review == "clauses") != is_own
 
 
 # -- keys

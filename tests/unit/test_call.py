@@ -17,7 +17,7 @@ from aiohttp import web
 
 from provider_workers.call import MAX_REPLY_BYTES, Caller
 from runtime.credentials import Secret
-from runtime.http_client import make_client
+from runtime.http_client import make_transport
 from schemas.attempt import Fault, FaultKind
 from schemas.call import HttpReply, HttpRequest
 from schemas.catalog import CatalogModel, CatalogProvider, DataTerms
@@ -88,8 +88,10 @@ async def raw_server(handler: RawHandler) -> AsyncIterator[str]:
 
 
 async def call(base_url: str, request: HttpRequest = REQUEST, **changes: Any) -> HttpReply | Fault:
-    async with make_client() as client:
-        return await Caller(provider(base_url, **changes), KEY, client).send(request, idempotency_key="job-1")
+    async with make_transport() as carrying:
+        return await Caller(provider(base_url, **changes), KEY, carrying).send(
+            request, idempotency_key="job-1"
+        )
 
 
 def no_secret_in(fault: HttpReply | Fault) -> bool:
@@ -124,9 +126,9 @@ async def test_a_catalog_s_header_carries_the_key_and_a_secret_is_taken_too() ->
         seen.append(request.headers.copy())
         return web.Response()
 
-    async with server(handler) as base_url, make_client() as client:
-        await Caller(provider(base_url, key_header="api-key"), Secret(KEY), client).send(REQUEST)
-        await Caller(provider(base_url), None, client).send(REQUEST)
+    async with server(handler) as base_url, make_transport() as carrying:
+        await Caller(provider(base_url, key_header="api-key"), Secret(KEY), carrying).send(REQUEST)
+        await Caller(provider(base_url), None, carrying).send(REQUEST)
 
     assert seen[0]["api-key"] == KEY
     assert all("Authorization" not in headers for headers in seen)
@@ -207,9 +209,9 @@ async def test_the_caller_may_shorten_the_deadline_and_not_lengthen_it() -> None
         await asyncio.sleep(30)
         return web.Response()
 
-    async with server(handler) as base_url, make_client() as client:
-        short = await Caller(provider(base_url), KEY, client).send(REQUEST, timeout_s=0.2)
-        long = await Caller(provider(base_url, timeout_s=0.2), KEY, client).send(REQUEST, timeout_s=60)
+    async with server(handler) as base_url, make_transport() as carrying:
+        short = await Caller(provider(base_url), KEY, carrying).send(REQUEST, timeout_s=0.2)
+        long = await Caller(provider(base_url, timeout_s=0.2), KEY, carrying).send(REQUEST, timeout_s=60)
 
     assert isinstance(short, Fault)
     assert short == long
@@ -362,8 +364,8 @@ async def test_no_cookie_is_kept() -> None:
         cookies.append(request.headers.get("Cookie"))
         return web.Response(headers={"Set-Cookie": "who=me; Path=/"})
 
-    async with server(handler) as base_url, make_client() as client:
-        caller = Caller(provider(base_url.replace("127.0.0.1", "localhost")), KEY, client)
+    async with server(handler) as base_url, make_transport() as carrying:
+        caller = Caller(provider(base_url.replace("127.0.0.1", "localhost")), KEY, carrying)
         await caller.send(REQUEST)
         await caller.send(REQUEST)
 
@@ -399,8 +401,8 @@ async def test_hundreds_of_calls_are_in_flight_at_once() -> None:
         await all_here.wait()
         return web.Response(body=b"{}")
 
-    async with server(handler) as base_url, make_client() as client:
-        caller = Caller(provider(base_url, timeout_s=20.0), KEY, client)
+    async with server(handler) as base_url, make_transport() as carrying:
+        caller = Caller(provider(base_url, timeout_s=20.0), KEY, carrying)
         replies = await asyncio.gather(*(caller.send(REQUEST) for _ in range(300)))
 
     assert all(isinstance(reply, HttpReply) for reply in replies)
@@ -453,9 +455,9 @@ async def test_base_and_path_meet_in_one_address(
 )
 def test_a_base_url_with_more_than_host_and_path_is_refused(base_url: str) -> None:
     with pytest.raises(BadConfiguration, match="loop"):
-        Caller(provider(base_url), None, httpx.AsyncClient())
+        Caller(provider(base_url), None, httpx.AsyncHTTPTransport())
 
 
 def test_an_unknown_adapter_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(BadConfiguration, match="telegraph"):
-        Caller(provider("http://host", adapter="telegraph"), None, httpx.AsyncClient())
+        Caller(provider("http://host", adapter="telegraph"), None, httpx.AsyncHTTPTransport())

@@ -31,7 +31,7 @@ def holds(text: str, **job: object) -> bool | None:
         ("job.tokens >", "column 13 of the expression: it ends too early"),
         ("job.tokens > 5 &&& true", "it cannot be read from '& true' on"),
         ("job.tokens", "it must say true or false; it gives a value of type int"),
-        ("job.zzz", "there are job.characters, job.closed_by"),
+        ("job.zzz", "there are job.asked_model, job.asked_tier, job.characters"),
         ("(" * 300 + "true" + ")" * 300, "nested too deep"),
         ("true || " * 300 + "true", "2,000 characters at most"),
     ],

@@ -30,7 +30,13 @@ async def one(request: Request, caller: Reader, batch_id: BatchId, job: JobName)
         batch = await the_batch(connection, caller, batch_id)
         found = await _job(connection, caller.tenant, await the_job(connection, caller, batch["id"], job))
         (row,) = await views.results_page(
-            connection, caller.tenant, batch["id"], after=None, most=1, custom_id=found.custom_id
+            connection,
+            caller.tenant,
+            batch["id"],
+            after=None,
+            last=found.id,
+            most=1,
+            custom_id=found.custom_id,
         )
         calls = await views.attempts(connection, caller.tenant, found.id)
     return JobShown(

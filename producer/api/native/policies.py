@@ -11,7 +11,7 @@ from producer.api.advised import Linted, PolicyShown
 from producer.api.auth import Caller, Needs
 from producer.api.errors import POLICY, ApiError
 from producer.api.state import state_of
-from runtime.db.stores import reading
+from runtime.db.stores import views
 from schemas.canonical import digest
 from schemas.scopes import Scope
 
@@ -30,7 +30,7 @@ async def shown(request: Request, caller: Knower) -> PolicyShown:
     state = state_of(request)
     policy = await asyncio.to_thread(state.advice.policy)
     async with state.database.transaction() as connection:
-        decided_by = await reading.policy_in_force(connection, caller.tenant)
+        decided_by = await views.in_force(connection, caller.tenant, "policy")
     named = digest(policy)
     return PolicyShown(
         policy=policy.policy,

@@ -41,6 +41,8 @@ def asked(
     ] = None,
     quality: Quality | None = None,
     priority: Lane | None = None,
+    model: Annotated[str | None, Query(max_length=200, description="A model of the catalog.")] = None,
+    tier: Annotated[str | None, Query(max_length=200, description="A tier of the policy.")] = None,
 ) -> Requirements:
     """Raises `ApiError` naming the parameter, also for one that is not known."""
     given = {PREFIX + name: value for name, value in request.query_params.items() if name != "review"}

@@ -44,6 +44,8 @@ class Wanted:
 
     tenant: str
     batch_id: str
+    last: str | None
+    """The last job of the batch."""
     after: str | None = None
     states: Sequence[str] = ()
     verdicts: Sequence[str] = ()
@@ -56,6 +58,7 @@ class Wanted:
                 self.tenant,
                 self.batch_id,
                 after=self.after,
+                last=self.last,
                 most=most,
                 states=self.states,
                 verdicts=self.verdicts,
@@ -103,12 +106,13 @@ async def results(
     verdict: Verdicts = [],  # noqa: B006
     custom_id: Annotated[str | None, Query(max_length=MAX_CUSTOM_ID_CHARACTERS)] = None,
 ) -> Response:
-    """Every document, also those that are open, sorted by custom id. A page is `application/json`; without a format,
-    a limit or an `Accept` header that asks for one, all of them come as lines of JSON."""
+    """Every document, also those that are open, in the order of acceptance. A page is `application/json`; without a
+    format, a limit or an `Accept` header that asks for one, all of them come as lines of JSON."""
     database = state_of(request).database
     async with database.transaction() as connection:
         row = await the_batch(connection, caller, batch_id)
-    wanted = Wanted(caller.tenant, row["id"], cursor(after), state, verdict, custom_id)
+        last = await views.last_job(connection, caller.tenant, row["id"])
+    wanted = Wanted(caller.tenant, row["id"], last, cursor(after), state, verdict, custom_id)
     form = format or _accepted(request.headers.get("accept", ""), is_page=limit is not None)
     if form == "json":
         return await _page(database, wanted, limit or PAGE)

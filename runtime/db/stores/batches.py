@@ -71,15 +71,16 @@ async def add_jobs(connection: Connection, jobs: Sequence[tuple[Job, AuditEvent]
         connection,
         """
         insert into jobs (id, tenant_id, batch_id, custom_id, name, document_digest, review_digest, sensitivity,
-                          residency, quality, lane, deadline_at, start_by, state, version, audit_head)
+                          residency, quality, lane, deadline_at, start_by, state, version, audit_head,
+                          asked_model, asked_tier)
         select id, tenant, batch, custom_id, name, document, review, sensitivity,
                array(select jsonb_array_elements_text(residency)), quality, lane, deadline, deadline, state,
-               version, head
+               version, head, asked_model, asked_tier
         from unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[],
                     %s::text[], %s::jsonb[], %s::text[], %s::int[], %s::timestamptz[], %s::text[], %s::int[],
-                    %s::bytea[])
+                    %s::bytea[], %s::text[], %s::text[])
              as t(id, tenant, batch, custom_id, name, document, review, sensitivity, residency, quality, lane,
-                  deadline, state, version, head)
+                  deadline, state, version, head, asked_model, asked_tier)
         """,
         (
             [job.id for job in new],
@@ -97,6 +98,8 @@ async def add_jobs(connection: Connection, jobs: Sequence[tuple[Job, AuditEvent]
             [job.state.value for job in new],
             [job.version for job in new],
             [event.hash for _, event in jobs],
+            [job.asked_model for job in new],
+            [job.asked_tier for job in new],
         ),
     )
     await _add_events(connection, [event for _, event in jobs])

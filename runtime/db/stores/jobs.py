@@ -28,7 +28,7 @@ COLUMNS = """
     j.sensitivity, j.residency, j.quality, j.lane, j.deadline_at, j.max_cost_usd_micros, j.state, j.version,
     j.lease_token, j.slot_id::text, j.route_class, j.features, j.provider, j.model, j.plan, j.step, j.attempts,
     j.excused, j.step_attempts, j.interruptions, j.plans, j.not_before, j.reason_code, j.reason, j.cost_usd_micros,
-    j.start_by, j.work_ms, j.reserved_usd_micros, j.audit_head
+    j.start_by, j.work_ms, j.reserved_usd_micros, j.audit_head, j.asked_model, j.asked_tier
 """
 """For a select from `jobs j`, to be read by `job_of`."""
 
@@ -257,6 +257,8 @@ def job_of(row: Row) -> Job:
         lane=_LANES[row["lane"]],
         deadline_at=row["deadline_at"],
         max_cost_usd_micros=row["max_cost_usd_micros"],
+        asked_model=row["asked_model"],
+        asked_tier=row["asked_tier"],
         state=JobState(row["state"]),
         version=row["version"],
         lease_token=row["lease_token"],

@@ -75,14 +75,3 @@ def as_id(given: str) -> str | None:
         return str(UUID(given)) if len(given) <= 36 else None
     except ValueError:
         return None
-
-
-async def policy_in_force(connection: Connection, tenant_id: str) -> str | None:
-    """The digest of the policy that the newest decisions were made by; None where nothing was decided yet."""
-    rows = await fetch(
-        connection,
-        "select d.policy_digest from (select id from jobs where tenant_id = %s order by id desc limit 500) j"
-        " join decisions d on d.job_id = j.id order by d.decided_at desc limit 1",
-        (tenant_id,),
-    )
-    return rows[0]["policy_digest"] if rows else None

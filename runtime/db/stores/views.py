@@ -175,27 +175,28 @@ async def results_page(
     batch_id: str,
     *,
     after: str | None,
+    last: str | None,
     most: int,
     states: Sequence[str] = (),
     verdicts: Sequence[str] = (),
     custom_id: str | None = None,
 ) -> list[Row]:
-    """Jobs of the batch with their results by custom id, from the one behind the job `after`: along the index that is
-    there anyway, so that a page costs the same wherever it stands. No states or verdicts: whatever they are."""
+    """Jobs of the batch with their results in the order of acceptance, behind the job `after` and up to `last`, which
+    is the batch's last one: so a page is a short way along the key. No states or verdicts: whatever they are."""
     rows = await fetch(
         connection,
         f"""{_RESULTS}
-        and (%(after)s::uuid is null or j.custom_id > (
-            select custom_id from jobs where tenant_id = %(tenant)s and batch_id = %(batch)s and id = %(after)s))
+        and (%(after)s::uuid is null or j.id > %(after)s) and j.id <= %(last)s
         and (cardinality(%(states)s::text[]) = 0 or j.state = any(%(states)s))
         and (cardinality(%(verdicts)s::text[]) = 0 or r.output->>'verdict' = any(%(verdicts)s))
         and (%(custom_id)s::text is null or j.custom_id = %(custom_id)s)
-        order by j.custom_id limit %(most)s
+        order by j.id limit %(most)s
         """,
         {
             "tenant": tenant_id,
             "batch": batch_id,
             "after": after,
+            "last": last,
             "states": list(states),
             "verdicts": list(verdicts),
             "custom_id": custom_id,
@@ -205,9 +206,36 @@ async def results_page(
     return [_parsed(row) for row in rows]
 
 
+async def last_job(connection: Connection, tenant_id: str, batch_id: str) -> str | None:
+    """The id of the one that was accepted last; it stays so."""
+    rows = await fetch(
+        connection,
+        "select id::text from jobs where tenant_id = %s and batch_id = %s order by jobs.id desc limit 1",
+        (tenant_id, batch_id),
+    )
+    return rows[0]["id"] if rows else None
+
+
 def _parsed(row: Row) -> Row:
     row["decision"] = orjson.loads(row["decision"]) if row["decision"] else None
     return row
+
+
+async def first_result(connection: Connection, tenant_id: str, batch_id: str) -> Row:
+    """The same of the first job alone; there must be one."""
+    rows = await fetch(connection, f"{_RESULTS} limit 1", {"tenant": tenant_id, "batch": batch_id})
+    return rows[0]
+
+
+async def ended(connection: Connection, tenant_id: str, batch_ids: Sequence[str]) -> frozenset[str]:
+    """Of these batches, those in which a job is final; asked of batches of one document."""
+    rows = await fetch(
+        connection,
+        "select distinct batch_id::text as id from jobs where tenant_id = %s and batch_id = any(%s::uuid[])"
+        " and state in ('succeeded', 'refused', 'failed', 'expired', 'cancelled')",
+        (tenant_id, list(batch_ids)),
+    )
+    return frozenset(row["id"] for row in rows)
 
 
 async def decisions(connection: Connection, tenant_id: str, job_id: str) -> list[Row]:
@@ -298,20 +326,25 @@ async def calls_in_flight(connection: Connection, tenant_id: str) -> dict[str, i
 
 async def catalog_in_force(connection: Connection, tenant_id: str) -> str | None:
     """The digest of the catalog that the router published or decided by last; None where it never did."""
+    return await in_force(connection, tenant_id, "catalog")
+
+
+async def in_force(connection: Connection, tenant_id: str, kind: str) -> str | None:
+    """The same of the `catalog` or the `policy`."""
     rows = await fetch(
         connection,
         """
         with said as (
-            (select digest, created_at as at from artifacts where tenant_id = %(tenant)s and kind = 'catalog'
+            (select digest, created_at as at from artifacts where tenant_id = %(tenant)s and kind = %(kind)s
              order by created_at desc limit 1)
             union all
-            (select d.catalog_digest, d.decided_at
+            (select case when %(kind)s = 'policy' then d.policy_digest else d.catalog_digest end, d.decided_at
              from (select id from jobs where tenant_id = %(tenant)s order by id desc limit 500) j
              join decisions d on d.job_id = j.id order by d.decided_at desc limit 1)
         )
         select digest from said order by at desc limit 1
         """,
-        {"tenant": tenant_id},
+        {"tenant": tenant_id, "kind": kind},
     )
     return rows[0]["digest"] if rows else None
 

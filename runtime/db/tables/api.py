@@ -30,6 +30,10 @@ class ApiKeyRow(SQLModel, table=True):
     revoked_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
     last_used_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
     """To about a minute."""
+    requests_per_minute: int | None = Field(sa_column=columns.number(nullable=True))
+    """None: as the settings say; 0: no limit."""
+    busy_until: datetime | None = Field(sa_column=columns.instant(nullable=True))
+    """How far its requests reach ahead of now: its bucket is full where this is past."""
 
 
 class ApiFileRow(SQLModel, table=True):

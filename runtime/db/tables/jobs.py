@@ -53,6 +53,9 @@ class JobRow(SQLModel, table=True):
     start_by: datetime | None = Field(sa_column=columns.instant(nullable=True))
     """Its deadline, less what its call is expected to take; see `schemas.job`."""
     max_cost_usd_micros: int | None = Field(sa_column=columns.big_number(nullable=True))
+    asked_model: str = Field(sa_column=columns.words(server_default=text("''")))
+    """The one model that may answer it; see `schemas.submission`."""
+    asked_tier: str = Field(sa_column=columns.words(server_default=text("''")))
 
     state: str = Field(sa_column=columns.words())
     version: int = Field(sa_column=columns.number())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -9,8 +12,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("api_keys", sa.Column("requests_per_minute", sa.Integer(), nullable=True))
+    op.add_column("api_keys", sa.Column("busy_until", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    pass
+    op.drop_column("api_keys", "busy_until")
+    op.drop_column("api_keys", "requests_per_minute")

@@ -1,0 +1,178 @@
+"""What each method of a client does, as operations: requests, whether they are sent again, and what is read of answers.
+
+Nothing is sent here and nothing waited for; `effects` says how. Time and chance come with `Retries` and `clock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Literal, TypedDict
+from urllib.parse import quote
+
+from classyard.client import values
+from classyard.client.bodies import Body
+from classyard.client.effects import Give, Open, Operation, Pause, Read, Reply, Request, Send
+from classyard.client.problems import ClientError, ConnectionBroken, Misconfigured, NotFinished, refused
+from classyard.client.retries import Retries
+from classyard.client.values import Batch, Cancelled, Result, Retried, Submitted
+
+FIRST_LOOK_S = 0.25
+LONGEST_LOOK_S = 5.0
+"""Between looks at a batch in which nothing moves."""
+SLOWER = 1.5
+
+Which = str | Submitted | Batch | Retried
+"""A batch, or its id."""
+
+
+class Requirements(TypedDict, total=False):
+    """What every document of a submission needs, as `classyard submit` has it."""
+
+    sensitivity: Literal["public", "internal", "confidential", "restricted"]
+    residency: str | Sequence[str]
+    """Regions."""
+    deadline: str | timedelta
+    """From acceptance, such as `2h`."""
+    max_cost: str | Decimal | int
+    """Dollars, for the whole submission."""
+    quality: Literal["draft", "standard", "high"]
+    priority: Literal["urgent", "normal", "bulk"]
+
+
+def parameters(given: Mapping[str, Any]) -> dict[str, str]:
+    """Of an address. Raises `Misconfigured` for an amount that went through a float, or a span with fractions."""
+    return {name: _written(name, value) for name, value in given.items() if value is not None}
+
+
+def _written(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        raise Misconfigured(f"{name}: {value!r} is a float; write an amount as text or as a Decimal.")
+    if isinstance(value, timedelta):
+        seconds, fraction = divmod(value, timedelta(seconds=1))
+        if fraction:
+            raise Misconfigured(f"{name}: {value} has a fraction of a second.")
+        return f"{seconds}s"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return ",".join(value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def id_of(which: Which) -> str:
+    return which if isinstance(which, str) else which.id
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    retries: Retries
+    clock: Callable[[], float]
+    """Seconds, that only go on."""
+
+    def submit(
+        self, body: Body, *, review: str, requirements: Mapping[str, Any], key: str
+    ) -> Operation[Submitted]:
+        params = {"review": review, **parameters(requirements)}
+        headers = {"Idempotency-Key": key, "Content-Type": "application/x-ndjson"}
+        reply = yield from self._answer(Request("POST", "/reviews", params, headers, body))
+        yield Give(values.read(reply.body, values.submitted(key)))
+
+    def get(self, which: Which) -> Operation[Batch]:
+        yield Give((yield from self._batch(which)))
+
+    def cancel(self, which: Which) -> Operation[Cancelled]:
+        reply = yield from self._answer(Request("POST", f"{_path(which)}/cancel"))
+        yield Give(values.read(reply.body, values.cancelled))
+
+    def retry(self, which: Which) -> Operation[Retried]:
+        """Twice would be two batches, so it is sent again only where it was surely not done."""
+        reply = yield from self._answer(Request("POST", f"{_path(which)}/retry", is_repeatable=False))
+        yield Give(values.read(reply.body, values.retried))
+
+    def progress(self, which: Which, *, timeout_s: float | None = None) -> Operation[Batch]:
+        """The batch as it is, and again whenever it has moved; the last one is not open any more."""
+        until = None if timeout_s is None else self.clock() + timeout_s
+        last, pause = None, FIRST_LOOK_S
+        while True:
+            found = yield from self._batch(which)
+            if last is None or (found.states, found.status) != (last.states, last.status):
+                last, pause = found, FIRST_LOOK_S
+                yield Give(found)
+            if not found.is_open:
+                return
+            left = None if until is None else until - self.clock()
+            if left is not None and left <= 0:
+                raise NotFinished(
+                    f"Batch {found.id} is not finished after {timeout_s:g} s: {found.final} of {found.accepted} "
+                    "documents are. It goes on; wait again, or cancel it."
+                )
+            yield Pause(pause if left is None else min(pause, left))
+            pause = min(pause * SLOWER, LONGEST_LOOK_S)
+
+    def results(self, which: Which) -> Operation[Result]:
+        """In the order of acceptance. A stream that breaks is taken up where it broke."""
+        request, after, tries = Request("GET", f"{_path(which)}/results", {"format": "jsonl"}), "", 0
+        while True:
+            tries += 1
+            try:
+                _success((yield Open(request)))
+                lines = Lines()
+                while piece := (yield Read()):
+                    for line in lines.add(piece):
+                        made = values.read(line, values.result)
+                        if made.job_id > after:
+                            after, tries = made.job_id, 0
+                            yield Give(made)
+                lines.end()
+                return
+            except ClientError as error:
+                pause = self.retries.pause(request, error, tries)
+                if pause is None:
+                    raise
+            yield Pause(pause)
+
+    # -- requests
+
+    def _batch(self, which: Which) -> Generator[Any, Any, Batch]:
+        reply = yield from self._answer(Request("GET", _path(which)))
+        return values.read(reply.body, values.batch)
+
+    def _answer(self, request: Request) -> Generator[Any, Any, Reply]:
+        """Of a success. Raises `ClientError` where all tries failed, or a further one could do harm."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return _success((yield Send(request)))
+            except ClientError as error:
+                pause = self.retries.pause(request, error, tries)
+                if pause is None:
+                    raise
+            yield Pause(pause)
+
+
+class Lines:
+    """Whole lines of what comes in pieces."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def add(self, piece: bytes) -> list[bytes]:
+        *whole, self._begun = (self._begun + piece).split(b"\n")
+        return [line for line in whole if line]
+
+    def end(self) -> None:
+        """Raises `ConnectionBroken` in the middle of a line."""
+        if self._begun:
+            raise ConnectionBroken("The results end in the middle of a line.")
+
+
+def _success(reply: Reply) -> Reply:
+    if 200 <= reply.status < 300:
+        return reply
+    raise refused(reply.status, reply.headers, reply.body)
+
+
+def _path(which: Which) -> str:
+    return f"/reviews/{quote(id_of(which), safe='')}"
