@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
-.PHONY: help setup demo test faults fuzz check up down format lock clean
+.PHONY: help setup demo test faults bench fuzz check up down format lock clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,6 +39,12 @@ faults: setup ## break a yard in every known way, count what was lost (FAULTS=qu
 FUZZ ?= 800
 fuzz: setup ## try the HTTP API with FUZZ made-up requests for every operation (800: more than 20,000, some 20 minutes)
 	@CLASSYARD_FUZZ_CASES=$(FUZZ) $(BIN)/python -m pytest tests/api/test_schemathesis.py -n $(WORKERS) --dist load -q
+
+ROUTING ?= quick
+bench: setup ## measure throughput, routing and guardrails, a quarter of an hour; ROUTING=full: twenty minutes more, and its section is written
+	@$(BIN)/python -m benchmarks.throughput --write
+	@$(BIN)/python -m benchmarks.guardrails --write
+	@$(BIN)/python -m benchmarks.routing $(if $(filter full,$(ROUTING)),--write,--quick)
 
 check: setup ## floors, style, types, lock file, compose file
 	@$(BIN)/ruff check .

@@ -23,6 +23,11 @@ class Hold:
         self._job = ""
         self._call: asyncio.Task[Any] | None = None
 
+    def add(self, jobs: Iterable[str]) -> None:
+        """The slot goes on with these; those before them are done."""
+        self.jobs = frozenset(jobs)
+        self._withdrawn = frozenset()
+
     @property
     def is_lost(self) -> bool:
         return self._lost

@@ -1,14 +1,17 @@
-"""Take a parcel: one slot below the provider's ceiling, and the short run of jobs that it will serve.
+"""Take parcels: slots below the provider's ceiling, and for each the short run of jobs that it will serve.
 
-One transaction behind the provider's gate. The slot is the permit of one call in flight; its lease is the lease of
-every job in the parcel.
+One transaction behind the provider's gate, for all who ask at that moment. A slot is the permit of one call in flight;
+its lease is the lease of every job in its parcel. A slot whose jobs are done may be given more: then it need not wait
+for their commit.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from runtime import failpoints
 from runtime.breaker import Breaker, probing
@@ -18,6 +21,7 @@ from runtime.ids import NewId
 from runtime.limits import draw
 from runtime.settings import Settings
 from schemas.budget import Account, call_cost_usd_micros, covers
+from schemas.changing import changed
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.rung import RungAnswer
@@ -34,6 +38,8 @@ class Parcel:
     """By job: answers that are kept of it; only jobs that were served before have any."""
     more: int
     """Jobs that could be claimed beside these when this parcel was taken."""
+    room: int = 0
+    """Slots that could be taken beside this one then."""
     breaker: Breaker = field(default_factory=Breaker)
     """The provider's, as this claim left it; half open: this parcel's one call is the probe."""
 
@@ -44,6 +50,16 @@ def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, 
     share = backlog // (2 * max(1, ceiling))
     by_time = int(parcel_s * 1000 // job_ms) if job_ms else most
     return max(1, min(most, share, by_time))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Somebody waits for a parcel."""
+
+    job_ms: int | None
+    into: str | None
+    """The slot that is to have more jobs; None: a new one."""
+    done: asyncio.Future[Parcel | None]
 
 
 class Parcels:
@@ -61,47 +77,113 @@ class Parcels:
         self._database, self._settings = database, settings
         self._provider, self._worker_id, self._ids = provider, worker_id, ids
         self._attempts = attempts
+        self._asking: list[_Asked] = []
+        self._claiming: asyncio.Task[None] | None = None
+        self._unwanted: list[Parcel] = []
 
     async def take(self, job_ms: int | None) -> Parcel | None:
         """None where there is nothing to do, no room below the ceiling, or the provider rests.
 
         `job_ms` is what a job takes here lately, in milliseconds.
         """
+        return await self._ask(job_ms, None)
+
+    async def refill(self, slot_id: str, job_ms: int | None) -> Parcel | None:
+        """More jobs for a slot that is held; None: it is to be given back."""
+        return await self._ask(job_ms, slot_id)
+
+    async def close(self) -> list[Parcel]:
+        """Ends; returns the parcels of those who did not wait for them. Nothing of them was begun."""
+        if self._claiming is not None:
+            await asyncio.gather(self._claiming, return_exceptions=True)
+        return self._unwanted
+
+    async def _ask(self, job_ms: int | None, into: str | None) -> Parcel | None:
+        asked = _Asked(job_ms, into, asyncio.get_running_loop().create_future())
+        self._asking.append(asked)
+        if self._claiming is None or self._claiming.done():
+            self._claiming = asyncio.create_task(self._claim())
+        return await asked.done
+
+    async def _claim(self) -> None:
+        """One transaction after the other; who comes while one is under way is in the next."""
+        while self._asking:
+            asking, self._asking = self._asking, []
+            try:
+                parcels = await self._claimed([each for each in asking if not each.done.done()])
+            except Exception as error:
+                for each in asking:
+                    if not each.done.done():
+                        each.done.set_exception(error)
+                continue
+            for each in asking:
+                parcel = parcels.get(id(each))
+                if not each.done.done():
+                    each.done.set_result(parcel)
+                elif parcel is not None:
+                    self._unwanted.append(parcel)
+
+    async def _claimed(self, asking: Sequence[_Asked]) -> dict[int, Parcel]:
         while True:
             try:
-                parcel: Parcel | None = await repeated(lambda: self._take(job_ms))
+                parcels: dict[int, Parcel] = await repeated(lambda: self._take(asking))
             except _Unopened as unopened:
                 await repeated(partial(self._open, unopened.keys))
                 continue
-            if parcel is not None:
+            if parcels:
                 failpoints.reach("parcel.taken")
-            return parcel
+            return parcels
 
     async def _open(self, keys: tuple[budgets.Key, ...]) -> None:
         async with self._database.transaction() as connection:
             await budgets.open_(connection, self._settings.tenant, keys)
 
-    async def _take(self, job_ms: int | None) -> Parcel | None:
+    async def _take(self, asking: Sequence[_Asked]) -> dict[int, Parcel]:
         tenant = self._settings.tenant
         async with self._database.transaction() as connection:
             gate = await capacity.gate(connection, tenant, self._provider)
-            if gate is None or not gate.has_room:
-                return None
+            if gate is None:
+                return {}
+            fresh, again = await self._admitted(connection, gate, asking)
+            lengths = self._lengths(gate, [*fresh, *again])
+            fresh, again = fresh[: len(lengths)], again[: max(0, len(lengths) - len(fresh))]
+            if not lengths:
+                return {}
+            found = await capacity.routed(connection, tenant, self._provider, most=sum(lengths))
+            hands = dealt(found, fresh=len(fresh), again=len(again), lengths=lengths)
+            wanted = {job.id for hand in hands for job in hand}
+            chosen = [job for job in found if job.id in wanted]
+            chosen = await self._within_limits(connection, gate, chosen)
+            costs = await self._within_budgets(connection, gate, chosen) if chosen else {}
+            hands = [[job for job in hand if job.id in costs] for hand in hands]
+            askers = [*fresh, *again][: len(hands)]
+            given = [(each, hand) for each, hand in zip(askers, hands, strict=True) if hand]
+            return await self._hold(connection, gate, given, costs) if given else {}
+
+    async def _admitted(
+        self, connection: Connection, gate: capacity.Gate, asking: Sequence[_Asked]
+    ) -> tuple[list[_Asked], list[_Asked]]:
+        """Who gets a new slot, as far as there is room; and whose slot goes on, unless it was taken back."""
+        new = [each for each in asking if each.into is None]
+        room = max(1, gate.allowed - gate.held) if gate.has_room else 0
+        slots = [each.into for each in asking if each.into is not None] if gate.goes_on else []
+        held = await capacity.held(connection, slots, keep=True) if slots else frozenset()
+        return new[: 1 if gate.probes else room] if room else [], [
+            each for each in asking if each.into in held
+        ]
+
+    def _lengths(self, gate: capacity.Gate, asking: Sequence[_Asked]) -> list[int]:
+        lengths: list[int] = []
+        settings = self._settings
+        for each in asking:
+            left = gate.backlog - sum(lengths)
+            if left <= 0:
+                break
             length = parcel_length(
-                gate.backlog,
-                gate.allowed,
-                job_ms,
-                most=self._settings.parcel,
-                parcel_s=self._settings.parcel_s,
+                left, gate.allowed, each.job_ms, most=settings.parcel, parcel_s=settings.parcel_s
             )
-            length = 1 if gate.probes else length
-            found = _together(await capacity.routed(connection, tenant, self._provider, most=length))
-            found = await self._within_limits(connection, gate, found)
-            if not found:
-                return None
-            costs = await self._within_budgets(connection, gate, found)
-            found = [job for job in found if job.id in costs]
-            return await self._hold(connection, gate, found, costs) if found else None
+            lengths.append(1 if gate.probes else length)
+        return lengths
 
     async def _within_budgets(
         self, connection: Connection, gate: capacity.Gate, found: list[Job]
@@ -137,50 +219,85 @@ class Parcels:
         return found[: drawn.jobs]
 
     async def _hold(
-        self, connection: Connection, gate: capacity.Gate, found: list[Job], costs: Mapping[str, int]
-    ) -> Parcel:
-        slot_id = self._ids()
-        await capacity.take_slot(
-            connection,
-            self._settings.tenant,
-            self._provider,
-            self._worker_id,
-            slot_id,
-            lease_s=self._settings.lease_s,
+        self,
+        connection: Connection,
+        gate: capacity.Gate,
+        given: Sequence[tuple[_Asked, list[Job]]],
+        costs: Mapping[str, int],
+    ) -> dict[int, Parcel]:
+        tenant, provider = self._settings.tenant, self._provider
+        slots = [each.into or self._ids() for each, _ in given]
+        taken = [slot for slot, (each, _) in zip(slots, given, strict=True) if each.into is None]
+        await capacity.take_slots(
+            connection, tenant, provider, self._worker_id, taken, lease_s=self._settings.lease_s
         )
         breaker = gate.breaker
         if gate.probes:
-            breaker = probing(breaker, slot_id)
-            await breakers.keep(connection, self._settings.tenant, self._provider, breaker)
+            breaker = probing(breaker, slots[0])
+            await breakers.keep(connection, tenant, provider, breaker)
         moves = [
-            jobs.move_of(
-                job,
-                job.moved(
-                    JobState.SERVING,
-                    slot_id=slot_id,
-                    lease_token=job.lease_token + 1,
-                    not_before=None,
-                    reserved_usd_micros=costs[job.id],
-                    reason_code="",
-                    reason="",
-                ),
-                at=gate.now,
-                actor=self._worker_id,
-                facts={"slot": slot_id, "provider": job.provider, "model": job.model, "step": job.step},
-            )
-            for job in found
+            self._move(gate, job, slot, costs[job.id])
+            for slot, (_, hand) in zip(slots, given, strict=True)
+            for job in hand
         ]
         held = await jobs.move(connection, moves)
-        serving = tuple(move.after for move in moves if move.after.id in held)
-        texts = await documents.texts(
-            connection, self._settings.tenant, [job.document_digest for job in serving]
-        )
-        earlier = await rungs.load(
-            connection, self._settings.tenant, [job.id for job in serving if job.attempts]
-        )
+        serving = [move.after for move in moves if move.after.id in held]
+        texts = await documents.texts(connection, tenant, [job.document_digest for job in serving])
+        earlier = await rungs.load(connection, tenant, [job.id for job in serving if job.attempts])
         failpoints.reach("parcel.commit")
         more = max(0, gate.backlog - len(serving))
-        return Parcel(slot_id, serving, texts, earlier, more=more, breaker=breaker)
+        room = max(0, gate.allowed - gate.held - len(taken))
+        return {
+            id(each): parcel_of(slot, serving, texts, earlier, more=more, room=room, breaker=breaker)
+            for slot, (each, _) in zip(slots, given, strict=True)
+        }
+
+    def _move(self, gate: capacity.Gate, job: Job, slot_id: str, cost: int) -> jobs.Move:
+        after = job.moved(
+            JobState.SERVING,
+            slot_id=slot_id,
+            lease_token=job.lease_token + 1,
+            not_before=None,
+            reserved_usd_micros=cost,
+            reason_code="",
+            reason="",
+        )
+        facts = {"slot": slot_id, "provider": job.provider, "model": job.model, "step": job.step}
+        return jobs.move_of(job, after, at=gate.now, actor=self._worker_id, facts=facts)
+
+
+def parcel_of(
+    slot_id: str,
+    serving: Sequence[Job],
+    texts: Mapping[str, str],
+    earlier: Mapping[str, tuple[RungAnswer, ...]],
+    **more: Any,
+) -> Parcel:
+    """Of what was claimed together, what belongs to one slot."""
+    own = tuple(job for job in serving if job.slot_id == slot_id)
+    return Parcel(
+        slot_id,
+        own,
+        {job.document_digest: texts[job.document_digest] for job in own},
+        {job.id: earlier[job.id] for job in own if job.id in earlier},
+        **more,
+    )
+
+
+def dealt(found: Sequence[Job], *, fresh: int, again: int, lengths: Sequence[int]) -> list[list[Job]]:
+    """Jobs, most urgent first, for so many new slots and then for slots that go on; like cards, so that the most
+    urgent ones come first in every slot.
+
+    A job that was once taken back from a lost worker is served alone, in a new slot. Where there is none for it, a
+    slot that would go on gets nothing, and makes room: fewer hands come back then, for the last of the slots.
+    """
+    wary = [job for job in found if job.interruptions]
+    alone = wary[:fresh]
+    going = max(0, again - len(wary[fresh:]))
+    hands = fresh - len(alone) + going
+    calm = [job for job in found if not job.interruptions]
+    calm = calm[: sum(lengths[len(alone) : len(alone) + hands])]
+    return [*([job] for job in alone), *(calm[n::hands] for n in range(hands))]
 
 
 class _Unopened(Exception):
@@ -232,12 +349,6 @@ def expected_tokens(job: Job) -> int:
     return known.tokens + known.prompt_tokens + known.expected_output_tokens if known else 0
 
 
-def _together(found: list[Job]) -> list[Job]:
-    """A job that was once taken back from a lost worker is served alone."""
-    wary = next((job for job in found if job.interruptions), None)
-    return [wary] if wary else found
-
-
 def given_back(job: Job) -> Job:
     """A job of a parcel that was not started, as it goes back to its provider's queue."""
     return job.moved(
@@ -250,4 +361,4 @@ def given_back(job: Job) -> Job:
 
 def counted(job: Job) -> Job:
     """The job with the call that is being made counted, in total and for its step."""
-    return replace(job, attempts=job.attempts + 1, step_attempts=job.step_attempts + 1)
+    return changed(job, attempts=job.attempts + 1, step_attempts=job.step_attempts + 1)

@@ -28,6 +28,7 @@ from schemas.attempt import Attempt, Fault, FaultKind
 from schemas.call import Answer, HttpRequest, Reading
 from schemas.canonical import digest
 from schemas.catalog import CatalogModel, CatalogProvider
+from schemas.changing import changed
 from schemas.decision import StepRole
 from schemas.job import Job
 from schemas.policy import PlanLimits
@@ -303,7 +304,7 @@ def _outcome(reading: Reading, checked: CheckedAnswer | None) -> tuple[str, str]
 
 
 def _with_cost(job: Job, attempt: Attempt) -> Job:
-    return replace(job, cost_usd_micros=job.cost_usd_micros + attempt.cost_usd_micros)
+    return changed(job, cost_usd_micros=job.cost_usd_micros + attempt.cost_usd_micros)
 
 
 def jitter(job: Job) -> float:

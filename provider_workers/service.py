@@ -1,4 +1,5 @@
-"""The provider worker: each bell takes one parcel and serves its jobs one after another in one slot."""
+"""The provider worker: each bell takes one slot and serves jobs in it one after another, a parcel at a time, for as
+long as there are any."""
 
 from __future__ import annotations
 
@@ -42,6 +43,28 @@ from schemas.review import Review
 
 KEY_CHECK_S = 10.0
 """How often a worker without its key looks again; the operator may just be putting it there."""
+
+
+@dataclass
+class _Run:
+    """What one slot has in hand."""
+
+    left: list[Job]
+    """Not begun."""
+    commits: list[asyncio.Future[bool]] = field(default_factory=list)
+    """Under way."""
+    handed_on: set[str] = field(default_factory=set)
+    """Providers to ring."""
+
+    def hand_in(self, commit: asyncio.Future[bool]) -> None:
+        self.forget_done()
+        self.commits.append(commit)
+
+    def forget_done(self) -> None:
+        for commit in self.commits:
+            if commit.done() and (error := commit.exception()):
+                logger().error("parcel.not_committed", error=type(error).__name__)
+        self.commits = [commit for commit in self.commits if not commit.done()]
 
 
 @dataclass
@@ -104,6 +127,8 @@ class ProviderService:
         ]
 
     async def close(self) -> None:
+        for parcel in await self._parcels.close():
+            await self._give_back(parcel.slot_id, _Run(list(parcel.jobs)))
         await self._writer.close()
         await stop(*self._tasks)
         async with self._database.transaction() as connection:
@@ -116,7 +141,7 @@ class ProviderService:
     # -- a bell
 
     async def answer(self) -> None:
-        """Takes a parcel and serves it. Rings once more when there was more than it took."""
+        """Takes a parcel and serves it, and then the next one. Rings for the other slots that could be in use."""
         if self._server is None:
             return
         with self.metrics.stage_seconds.labels("claim").time():
@@ -128,23 +153,37 @@ class ProviderService:
         await self._serve_parcel(parcel, self._server)
 
     async def _serve_parcel(self, parcel: Parcel, server: Server) -> None:
-        left = list(parcel.jobs)
-        commits: list[asyncio.Future[bool]] = []
-        handed_on: set[str] = set()
+        run = _Run(list(parcel.jobs))
         try:
-            if parcel.more:
-                await self._bells.ring(provider_queue(self.provider.name), 1)
-            while left and not self._must_stop(parcel):
-                if self._slots[parcel.slot_id].is_withdrawn(left[0].id):
-                    left.pop(0)  # it is final already, and not ours any more
-                    continue
-                done = await self._serve_one(left[0], parcel, server)
-                commits.append(self._writer.write(done.finished if isinstance(done, Served) else done))
-                left.pop(0)  # handed in: whatever happens now, it is not ours to give back
-                if isinstance(done, Served) and await self._rests_after(done, handed_on):
-                    break  # the rest of the parcel would only hear the same
+            await self._bells.ring_all({provider_queue(self.provider.name): self._free(parcel)})
+            while await self._serve_jobs(parcel, run, server) and parcel.more:
+                again = await self._parcels.refill(parcel.slot_id, self.seen.job_ms_p50)
+                if again is None:
+                    break
+                parcel, run.left = again, list(again.jobs)
+                self._slots[parcel.slot_id].add(job.id for job in parcel.jobs)
+                self._standing.claimed(parcel.breaker)
         finally:
-            await asyncio.shield(self._settle(parcel, left, commits, handed_on))
+            await asyncio.shield(self._settle(parcel, run))
+
+    def _free(self, parcel: Parcel) -> int:
+        """Slots of this worker that could be in use beside those that are."""
+        return min(parcel.more, parcel.room, self._room.limit - len(self._slots))
+
+    async def _serve_jobs(self, parcel: Parcel, run: _Run, server: Server) -> bool:
+        """Returns whether all of the parcel was served, and the slot may go on."""
+        hold = self._slots[parcel.slot_id]
+        while run.left and not self._must_stop(parcel):
+            job = run.left[0]
+            if hold.is_withdrawn(job.id):
+                run.left.pop(0)  # it is final already, and not ours any more
+                continue
+            done = await self._serve_one(job, parcel, server)
+            run.hand_in(self._writer.write(done.finished if isinstance(done, Served) else done))
+            run.left.pop(0)  # handed in: whatever happens now, it is not ours to give back
+            if isinstance(done, Served) and await self._rests_after(done, run.handed_on):
+                return False  # the rest of the parcel would only hear the same
+        return not run.left and not self._must_stop(parcel)
 
     async def _serve_one(self, job: Job, parcel: Parcel, server: Server) -> Served | Finished:
         try:
@@ -181,19 +220,20 @@ class ProviderService:
             await self._rest(served.next.rest.seconds, served.next.rest.reason)
         return bool(served.next.rest)
 
-    async def _settle(
-        self, parcel: Parcel, left: list[Job], commits: list[asyncio.Future[bool]], handed_on: set[str]
-    ) -> None:
-        """Waits for the parcel's commits, gives back what was not started and the slot, rings who is next."""
-        commits += [self._writer.write(Finished(before=job, after=given_back(job))) for job in left]
-        commits.append(self._writer.write(Finished(release_slot=parcel.slot_id)))
-        for outcome in await asyncio.gather(*commits, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                logger().error("parcel.not_committed", slot=parcel.slot_id, error=type(outcome).__name__)
+    async def _settle(self, parcel: Parcel, run: _Run) -> None:
+        """Waits for the commits, gives back what was not started and the slot, rings who is next."""
+        await self._give_back(parcel.slot_id, run)
         self._slots.pop(parcel.slot_id, None)
-        await self._bells.ring_all(dict.fromkeys(map(provider_queue, sorted(handed_on)), 1))
-        if parcel.more or left:
+        await self._bells.ring_all(dict.fromkeys(map(provider_queue, sorted(run.handed_on)), 1))
+        if parcel.more or run.left:
             await self._bells.ring(provider_queue(self.provider.name), 1)
+
+    async def _give_back(self, slot_id: str, run: _Run) -> None:
+        for job in run.left:
+            run.hand_in(self._writer.write(Finished(before=job, after=given_back(job))))
+        run.hand_in(self._writer.write(Finished(release_slot=slot_id)))
+        await asyncio.gather(*run.commits, return_exceptions=True)
+        run.forget_done()
 
     def _must_stop(self, parcel: Parcel) -> bool:
         slot_id = parcel.slot_id

@@ -7,6 +7,7 @@ rings again from the table, so losing one costs seconds and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from typing import Protocol
@@ -39,10 +40,12 @@ class Doorbells(Protocol):
 class RedisDoorbells:
     def __init__(self, redis: Redis, metrics: Metrics, *, ids: NewId = new_id) -> None:
         self._redis, self._metrics, self._ids = redis, metrics, ids
+        self._one = asyncio.Lock()
 
     async def ring(self, queue: str, want: int) -> int:
         try:
-            added = await self._top_up(queue, min(want, MOST_AT_ONCE))
+            async with self._one:  # of many slots that ring at once, the first rings for all
+                added = await self._top_up(queue, min(want, MOST_AT_ONCE))
         except (TimeoutError, RedisError, OSError) as error:
             self._metrics.bells.labels(queue, "not_delivered").inc()
             logger().warning("bell.not_delivered", queue=queue, error=type(error).__name__)
@@ -58,7 +61,7 @@ class RedisDoorbells:
         await self._redis.aclose()
 
     async def _top_up(self, queue: str, want: int) -> int:
-        # Two ringers may both see a short queue. The bell too many finds nothing to do, and that is all.
+        # Two processes may both see a short queue. The bell too many finds nothing to do, and that is all.
         there = int(await self._redis.llen(KEY_PREFIX + queue))
         missing = max(0, want - there)
         if missing:

@@ -7,6 +7,7 @@ made from here.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, field_validator
@@ -85,6 +86,12 @@ class Settings(BaseSettings):
     once. 0: no limit."""
     api_failures_per_minute: int = Field(default=60, ge=0)
     """Keys from one address that may turn out not to be valid, before it has to wait. 0: no limit."""
+    webhook_allow: str = ""
+    """Ranges of addresses that are not of the open internet and to which webhooks may be sent all the same, by commas,
+    such as `10.1.2.0/24` or, on one machine, `127.0.0.0/8`; `http` is for these only. Empty: none."""
+    api_public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?)?$")
+    """Where callers reach the HTTP API, such as `https://yard.example`, for addresses in its answers. Empty: as each
+    request names it, which is right unless a proxy stands before it that changes the scheme or the path."""
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
@@ -106,6 +113,16 @@ class Settings(BaseSettings):
         Requirements(residency=_regions(given))
         return given
 
+    @field_validator("webhook_allow")
+    @classmethod
+    def _of_networks(cls, given: str) -> str:
+        _networks(given)
+        return given
+
+    @property
+    def webhook_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(self.webhook_allow)
+
     @property
     def tenant_defaults(self) -> TenantDefaults:
         return TenantDefaults(self.default_sensitivity, _regions(self.default_residency))
@@ -118,3 +135,8 @@ class Settings(BaseSettings):
 
 def _regions(given: str) -> tuple[str, ...]:
     return tuple(name for each in given.split(",") if (name := each.strip()))
+
+
+def _networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Raises `ValueError` naming the part that is none."""
+    return tuple(ip_network(one.strip()) for one in given.split(",") if one.strip())

@@ -6,10 +6,11 @@ and each move carries the audit event that says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from schemas.changing import changed
 from schemas.decision import Step
 from schemas.features import JobFeatures
 from schemas.lifecycle import JobState, require_edge
@@ -95,7 +96,7 @@ class Job:
         Every move ends what was reserved for a call, but for the one that claims it and says how much is."""
         require_edge(self.state, to)
         changes.setdefault("reserved_usd_micros", 0)
-        return replace(self, state=to, version=self.version + 1, **changes)
+        return changed(self, state=to, version=self.version + 1, **changes)
 
     def interrupted(self, code: str, reason: str) -> Job:
         """Taken from a worker that did not bring it to an end: back to its provider, or FAILED after too often."""

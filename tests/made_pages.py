@@ -16,8 +16,11 @@ from classyard.commands.openapi import written
 from runtime.metrics import Metrics
 from runtime.settings import Settings
 from schemas.lifecycle import drawing
+from schemas.scopes import Scope
+from tests.routes import all_routes
 
 SETTINGS_PAGE = "docs/settings.md"
+API_PAGE = "docs/api.md"
 METRICS_PAGE = "docs/metrics.md"
 ARCHITECTURE_PAGE = "docs/architecture.md"
 OPENAPI_PAGE = "docs/openapi.json"
@@ -42,6 +45,7 @@ def made(root: Path) -> dict[str, str]:
     }
     for path, mark, inside in (
         (METRICS_PAGE, "metrics", _METRICS_HEAD + "".join(metric_rows())),
+        (API_PAGE, "scopes", _SCOPES_HEAD + "".join(scope_rows())),
         (ARCHITECTURE_PAGE, "lifecycle", f"```mermaid\n{drawing()}```\n"),
     ):
         text = (root / path).read_text(encoding="utf-8") if (root / path).exists() else ""
@@ -97,3 +101,13 @@ def metric_rows() -> Iterator[str]:
         shown = f"{family.name}_total" if family.type == "counter" else family.name
         labels = ", ".join(f"`{label}`" for label in metric._labelnames)
         yield f"| `{shown}` | {family.type} | {labels} | {family.documentation} |\n"
+
+
+_SCOPES_HEAD = "| route | scopes |\n|---|---|\n"
+
+
+def scope_rows() -> Iterator[str]:
+    for route in all_routes():
+        scopes = [scope.value for scope in Scope if scope in route.scopes]
+        opens = "every key" if len(scopes) == len(Scope) else ", ".join(scopes)
+        yield f"| `{route.method} {route.path}` | {opens} |\n"

@@ -8,11 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results import RESULTS, put
 from benchmarks.routing import MODULES
-
-RESULTS = Path(__file__).resolve().parents[1] / "RESULTS.md"
-TITLE = "# Results\n\nMeasured by the programs in this folder; each section says how to run it again.\n"
-BEGIN, END = "<!-- routing: written by python -m benchmarks.routing --write -->", "<!-- /routing -->"
 
 METHOD = """\
 **Saving.** The table's questions are parted by seed: up to 1,500 to learn a score from (ridge regression on hashed
@@ -43,14 +40,7 @@ def page(found: dict[str, Any]) -> str:
 
 def write(section: str, path: Path = RESULTS) -> None:
     """Puts the section where it was before, or at the end; other sections stay as they are."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else TITLE
-    marked = f"{BEGIN}\n{section}{END}\n"
-    if BEGIN in text and END in text:
-        before, rest = text.split(BEGIN, 1)
-        text = before + marked + rest.split(END, 1)[1].lstrip("\n")
-    else:
-        text = f"{text.rstrip()}\n\n{marked}"
-    path.write_text(text, encoding="utf-8")
+    put("routing", section, by="python -m benchmarks.routing --write", path=path)
 
 
 def _about(found: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from classyard.cli import keys, operate, roles, rules
+from classyard.cli import keys, operate, roles, rules, webhooks
 from classyard.cli.here import here
 from schemas.errors import ClassyardError
 from schemas.sensitivity import Lane, Quality
@@ -29,7 +29,7 @@ app = typer.Typer(
 for name, group in (
     *(("run", roles.run), ("policy", rules.policy), ("ladder", rules.ladder)),
     *(("providers", operate.providers), ("budget", operate.budget), ("audit", operate.audit)),
-    ("keys", keys.keys),
+    *(("keys", keys.keys), ("webhooks", webhooks.webhooks)),
 ):
     app.add_typer(group, name=name)
 

@@ -63,3 +63,11 @@ def run_api(
     from classyard.api_role import run_api as serve
 
     raise typer.Exit(serve(here(), host=host, port=port))
+
+
+@run.command("webhooks")
+def run_webhooks() -> None:
+    """Deliver webhooks, beside the API processes, which deliver as well. As many may run as are wanted."""
+    from classyard.webhooks_role import run_webhooks as deliver
+
+    raise typer.Exit(deliver(here()))

@@ -85,7 +85,7 @@ class Client:
         return self._many(self._operations.progress(batch, timeout_s=timeout_s))
 
     def results(self, batch: Which) -> Iterator[Result]:
-        """A result a document, in the order of acceptance, as they are read; also of those that are open."""
+        """A result a document, in one order, as they are read; also of those that are open."""
         return self._many(self._operations.results(batch))
 
     def cancel(self, batch: Which) -> Cancelled:

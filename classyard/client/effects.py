@@ -25,6 +25,8 @@ class Request:
     body: Body | None = None
     is_repeatable: bool = True
     """Whether sending it twice does no more than sending it once."""
+    timeout_s: float | None = None
+    """For each wait on the network; None: the client's."""
 
 
 @dataclass(frozen=True, slots=True)

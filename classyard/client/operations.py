@@ -15,7 +15,14 @@ from urllib.parse import quote
 from classyard.client import values
 from classyard.client.bodies import Body
 from classyard.client.effects import Give, Open, Operation, Pause, Read, Reply, Request, Send
-from classyard.client.problems import ClientError, ConnectionBroken, Misconfigured, NotFinished, refused
+from classyard.client.problems import (
+    ClientError,
+    ConnectionBroken,
+    ConnectionFault,
+    Misconfigured,
+    NotFinished,
+    refused,
+)
 from classyard.client.retries import Retries
 from classyard.client.values import Batch, Cancelled, Result, Retried, Submitted
 
@@ -23,6 +30,7 @@ FIRST_LOOK_S = 0.25
 LONGEST_LOOK_S = 5.0
 """Between looks at a batch in which nothing moves."""
 SLOWER = 1.5
+SHORTEST_READ_S = 0.5
 
 Which = str | Submitted | Batch | Retried
 """A batch, or its id."""
@@ -40,6 +48,12 @@ class Requirements(TypedDict, total=False):
     """Dollars, for the whole submission."""
     quality: Literal["draft", "standard", "high"]
     priority: Literal["urgent", "normal", "bulk"]
+    model: str
+    """The one that may answer: its name in the catalog, or `provider/model`."""
+    tier: str
+    """Of the policy."""
+    webhook: str
+    """An endpoint that is told of this batch."""
 
 
 def parameters(given: Mapping[str, Any]) -> dict[str, str]:
@@ -91,39 +105,78 @@ class Operations:
         yield Give(values.read(reply.body, values.retried))
 
     def progress(self, which: Which, *, timeout_s: float | None = None) -> Operation[Batch]:
-        """The batch as it is, and again whenever it has moved; the last one is not open any more."""
+        """The batch as it is, and again whenever it has moved; the last one is not open any more.
+
+        The yard tells of each move while the connection holds; where it does not tell, it is asked now and then.
+        """
         until = None if timeout_s is None else self.clock() + timeout_s
-        last, pause = None, FIRST_LOOK_S
-        while True:
-            found = yield from self._batch(which)
-            if last is None or (found.states, found.status) != (last.states, last.status):
-                last, pause = found, FIRST_LOOK_S
-                yield Give(found)
-            if not found.is_open:
+        last = yield from self._batch(which)
+        yield Give(last)
+        pause, is_told = FIRST_LOOK_S, True
+        while last.is_open:
+            if is_told:
+                last, is_told = yield from self._events(last, until)
+            if not last.is_open:
+                yield Give((yield from self._batch(which)))
                 return
             left = None if until is None else until - self.clock()
             if left is not None and left <= 0:
                 raise NotFinished(
-                    f"Batch {found.id} is not finished after {timeout_s:g} s: {found.final} of {found.accepted} "
+                    f"Batch {last.id} is not finished after {timeout_s:g} s: {last.final} of {last.accepted} "
                     "documents are. It goes on; wait again, or cancel it."
                 )
             yield Pause(pause if left is None else min(pause, left))
-            pause = min(pause * SLOWER, LONGEST_LOOK_S)
+            found = yield from self._batch(which)
+            if _has_moved(last, found):
+                pause = FIRST_LOOK_S
+                yield Give(found)
+            else:
+                pause = min(pause * SLOWER, LONGEST_LOOK_S)
+            last = found
+
+    def _events(self, last: Batch, until: float | None) -> Generator[Any, Any, tuple[Batch, bool]]:
+        """Gives each move but the last until the connection ends: the batch then, and whether to listen again."""
+        accept = {"Accept": "text/event-stream"}
+        left = None if until is None else max(SHORTEST_READ_S, until - self.clock())
+        try:
+            reply = yield Open(Request("GET", f"{_path(last)}/events", headers=accept, timeout_s=left))
+            if reply.status != 200:
+                return last, False
+            events = Events()
+            while piece := (yield Read()):
+                for data in events.add(piece):
+                    found = values.read(data, values.moved(last))
+                    if found.is_open and _has_moved(last, found):
+                        yield Give(found)
+                    last = found
+                if not last.is_open or (until is not None and self.clock() >= until):
+                    break
+        except ConnectionFault:
+            pass
+        return last, True
 
     def results(self, which: Which) -> Operation[Result]:
-        """In the order of acceptance. A stream that breaks is taken up where it broke."""
-        request, after, tries = Request("GET", f"{_path(which)}/results", {"format": "jsonl"}), "", 0
+        """A document each, in one order. A stream that breaks is taken up behind the last one that came."""
+        after: dict[str, str] = {}
+        first, count, tries = "", 0, 0
         while True:
             tries += 1
+            over = 0
+            request = Request("GET", f"{_path(which)}/results", after, {"Accept": "application/x-ndjson"})
             try:
                 _success((yield Open(request)))
                 lines = Lines()
                 while piece := (yield Read()):
                     for line in lines.add(piece):
                         made = values.read(line, values.result)
-                        if made.job_id > after:
-                            after, tries = made.job_id, 0
-                            yield Give(made)
+                        if made.job_id == first:
+                            over = count  # it begins anew: an older yard, which does not know `after`
+                        if over:
+                            over -= 1
+                            continue
+                        first, count = first or made.job_id, count + 1
+                        after, tries = {"after": made.job_id}, 0
+                        yield Give(made)
                 lines.end()
                 return
             except ClientError as error:
@@ -158,14 +211,40 @@ class Lines:
     def __init__(self) -> None:
         self._begun = b""
 
-    def add(self, piece: bytes) -> list[bytes]:
+    def add(self, piece: bytes, *, with_empty: bool = False) -> list[bytes]:
         *whole, self._begun = (self._begun + piece).split(b"\n")
-        return [line for line in whole if line]
+        return [line for line in whole if line or with_empty]
 
     def end(self) -> None:
         """Raises `ConnectionBroken` in the middle of a line."""
         if self._begun:
             raise ConnectionBroken("The results end in the middle of a line.")
+
+
+class Events:
+    """The data of server-sent events, of what comes in pieces. Comments and other fields are passed over.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._data: list[bytes] = []
+
+    def add(self, piece: bytes) -> list[bytes]:
+        found = []
+        for line in self._lines.add(piece, with_empty=True):
+            field, _, value = line.rstrip(b"\r").partition(b":")
+            if field == b"data":
+                self._data.append(value.removeprefix(b" "))
+            elif not field and not value and self._data:
+                found.append(b"\n".join(self._data))
+                self._data = []
+        return found
+
+
+def _has_moved(before: Batch, now: Batch) -> bool:
+    return (before.states, before.status) != (now.states, now.status)
 
 
 def _success(reply: Reply) -> Reply:

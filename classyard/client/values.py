@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -187,6 +187,15 @@ def batch(found: Raw) -> Batch:
         retry_of=found["retry_of"],
         more=_more(found, Batch),
     )
+
+
+def moved(before: Batch) -> Callable[[Raw], Batch]:
+    """The batch, with what an event says of it."""
+
+    def made(found: Raw) -> Batch:
+        return replace(before, status=found["status"], states=MappingProxyType(dict(found["states"])))
+
+    return made
 
 
 def cancelled(found: Raw) -> Cancelled:

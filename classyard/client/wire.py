@@ -42,6 +42,7 @@ def built(http: httpx.Client | httpx.AsyncClient, request: Request, content: Any
         params=dict(request.params) or None,
         headers=dict(request.headers),
         content=content,
+        timeout=httpx.USE_CLIENT_DEFAULT if request.timeout_s is None else request.timeout_s,
     )
 
 

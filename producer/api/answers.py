@@ -17,7 +17,7 @@ import orjson
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 
-from producer.api.asked import NO_MODEL, wanted_of
+from producer.api.asked import NO_MODEL, Wanted, wanted_of
 from producer.api.auth import Caller
 from producer.api.batches import require_small
 from producer.api.errors import ApiError
@@ -34,10 +34,15 @@ from runtime.db.session import Row
 from runtime.db.stores import views
 from schemas.errors import BadInput
 from schemas.lifecycle import FINAL
+from schemas.review import Review
 from schemas.sensitivity import Lane
+from schemas.submission import Requirements
 
 GOES_ON_S = 600
 """A deadline for work that somebody waits for; a nearer one may be asked for."""
+
+PAST_S = 1.0
+"""So long after its deadline it is seen that it has passed."""
 
 MAX_KEY_CHARACTERS = 200
 
@@ -70,9 +75,10 @@ async def _answered(request: Request, caller: Caller, endpoint: str, key: str | 
     asked = read_request(await request.body(), endpoint)
     require_small(asked.metadata)
     with waiting.place():
-        batch_id = (await _accepted(state, caller, asked, endpoint, key)).batch_id
+        review, wanted = await _wanted(state, asked)
+        batch_id = (await _accepted(state, caller, asked, review, wanted, endpoint, key)).batch_id
         ring(state.bells)
-        within_s = request.app.state.limits.answer_seconds
+        within_s = min(request.app.state.limits.answer_seconds, (wanted.deadline_s or GOES_ON_S) + PAST_S)
         is_there = await _awaited(request, waiting, batch_id, within_s)
     row = before = await _row(state, batch_id)
     if before["state"] not in FINAL and key is None:
@@ -92,9 +98,7 @@ async def _row(state: ApiState, batch_id: str) -> Row:
         return await views.first_result(connection, state.tenant, batch_id)
 
 
-async def _accepted(
-    state: ApiState, caller: Caller, asked: Asked, endpoint: str, key: str | None
-) -> Accepted:
+async def _wanted(state: ApiState, asked: Asked) -> Wanted:
     names = await names_now(state)
     try:
         review, wanted = wanted_of(asked.ask, asked.metadata, GOES_ON_S, find=state.reviews, names=names)
@@ -104,6 +108,18 @@ async def _accepted(
         raise ApiError(status, error.sentence, code=error.code, param=param) from error
     if "classyard_priority" not in asked.metadata:
         wanted = wanted.model_copy(update={"lane": Lane.URGENT})
+    return Wanted(review, wanted)
+
+
+async def _accepted(
+    state: ApiState,
+    caller: Caller,
+    asked: Asked,
+    review: Review,
+    wanted: Requirements,
+    endpoint: str,
+    key: str | None,
+) -> Accepted:
     return await accept(
         state.database,
         [asked.document],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from producer.api import answers, batches, files, models, openapi, reviews
+from producer.api import answers, anthropic_batches, batches, files, models, openapi, reviews, webhooks
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
@@ -20,6 +20,7 @@ from producer.api.native.found import only_known
 from producer.api.native.watch import Watch
 from producer.api.state import ApiState
 from producer.api.waiting import Waiting
+from producer.webhooks.service import deliver
 from runtime.heartbeat import stop
 
 NATIVE_ROUTERS = (
@@ -45,7 +46,9 @@ def routed(**more: Any) -> FastAPI:
     app.include_router(batches.router)
     app.include_router(models.router)
     app.include_router(answers.router)
+    app.include_router(anthropic_batches.router)
     app.include_router(reviews.router)
+    app.include_router(webhooks.router)
     for router in (*NATIVE_ROUTERS, openapi.router):
         app.include_router(router, dependencies=[Depends(only_known)])
     return app
@@ -59,18 +62,31 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        desk = asyncio.create_task(Desk(state).work()) if with_desk else None
+        tasks = [asyncio.create_task(work) for work in (_background(state) if with_desk else ())]
         try:
             yield
         finally:
-            await stop(desk, waiting.looking)
+            await stop(*tasks, waiting.looking)
 
     app = routed(lifespan=lifespan)
     app.state.yard = state
     app.state.watch = Watch(state.database, state.tenant)
     app.state.waiting = waiting
     app.state.limits = chosen
+    app.state.watch = Watch(state.database, state.tenant)
     add_handlers(app)
-    app.add_middleware(Guard, limits=chosen, files="/v1/files")
+    app.add_middleware(
+        Guard,
+        limits=chosen,
+        files=files.router.prefix,
+        requests=anthropic_batches.router.prefix,
+        ids=state.ids,
+    )
     require_guarded(app)
     return app
+
+
+def _background(state: ApiState) -> Iterator[Coroutine[Any, Any, None]]:
+    """What an API process does beside answering."""
+    yield Desk(state).work()
+    yield deliver(state.settings, state.database, state.pepper)

@@ -23,7 +23,7 @@ from schemas.submission import Requirements
 PREFIX = "classyard_"
 NAMES = (
     *("review", "sensitivity", "residency", "deadline", "max_cost", "quality", "priority"),
-    *("model", "tier"),
+    *("model", "tier", "webhook"),
 )
 
 AUTO, REVIEW_PREFIX, TIER_PREFIX = "auto", "review:", "tier:"

@@ -7,7 +7,7 @@ to the next, so a revoked key ends at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
@@ -24,7 +24,9 @@ from runtime.db.stores import api_keys
 from schemas.errors import InternalError
 from schemas.scopes import Scope
 
-INVALID = "The API key is missing or not valid here; send it as 'Authorization: Bearer cy_…'."
+INVALID = (
+    "The API key is missing or not valid here; send it as 'Authorization: Bearer cy_…' or 'x-api-key: cy_…'."
+)
 TRIED = "Too many keys that are not valid came from your address; come back in a moment, with one that is."
 
 
@@ -53,8 +55,7 @@ class Needs:
 
 async def _caller(request: Request) -> Caller:
     state, address = state_of(request), request.client.host if request.client else ""
-    kind, _, given = request.headers.get("authorization", "").partition(" ")
-    key = read_key(given.strip()) if kind.lower() == "bearer" else None
+    key = read_key(_given(request.headers))
     if key is None:
         raise ApiError(401, INVALID, code="invalid_api_key")
     failures = state.settings.api_failures_per_minute
@@ -73,6 +74,14 @@ async def _caller(request: Request) -> Caller:
     state.peers.succeeded(address, key.id)
     _require_within(request, row)
     return Caller(row["id"], state.tenant, frozenset(row["scopes"]))
+
+
+def _given(headers: Mapping[str, str]) -> str:
+    """As Anthropic's clients send it, or as all others do; the first where there are both."""
+    if own := headers.get("x-api-key", "").strip():
+        return own
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    return given.strip() if kind.lower() == "bearer" else ""
 
 
 def _require_within(request: Request, row: Row) -> None:

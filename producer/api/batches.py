@@ -14,6 +14,7 @@ from producer.api.errors import ApiError, not_found
 from producer.api.files import KEPT_S, LEAST_KEPT_S, Submitter, bare
 from producer.api.lines import ENDPOINTS
 from producer.api.objects import batch_object, listed
+from producer.api.shapes import OPENAI
 from producer.api.state import state_of
 from producer.durations import parse_duration
 from runtime.db.session import Connection, Row
@@ -77,19 +78,21 @@ async def create(
         "output_expires_s": asked.output_expires_after.seconds if asked.output_expires_after else None,
         "idempotency_key": idempotency_key,
         "request_digest": digest(canonical(asked.model_dump(mode="json"))),
+        "shape": OPENAI,
+        "requests": None,
     }
     async with state.database.transaction() as connection:
         if await files.find(connection, caller.tenant, asked.input_file_id) is None:
             raise ApiError(400, "There is no such input file.", code="invalid_value", param="input_file_id")
         made = await api_batches.create(connection, row, window_s=window_s)
         if made is None:
-            made = await _made_before(connection, row)
+            made = await made_before(connection, row)
         shown = await _objects(connection, caller.tenant, [made])
     state.nudge.set()
     return shown[0]
 
 
-async def _made_before(connection: Connection, row: Row) -> Row:
+async def made_before(connection: Connection, row: Row) -> Row:
     made = await api_batches.by_key(connection, row["tenant_id"], row["idempotency_key"])
     if made["request_digest"] != row["request_digest"]:
         raise KeyConflict("This Idempotency-Key was used before, for another request.")
@@ -134,7 +137,7 @@ async def every(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
-        rows = await api_batches.page(connection, caller.tenant, after=after, most=limit + 1)
+        rows = await api_batches.page(connection, caller.tenant, OPENAI, after=after, most=limit + 1)
         shown = await _objects(connection, caller.tenant, rows[:limit])
     return listed(shown, has_more=len(rows) > limit)
 
@@ -144,7 +147,7 @@ async def one(
     request: Request, caller: Watcher, batch_id: Annotated[str, Path(max_length=100)]
 ) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
-        row = await api_batches.find(connection, caller.tenant, batch_id)
+        row = await api_batches.find(connection, caller.tenant, OPENAI, batch_id)
         if row is None:
             raise not_found("batch", batch_id)
         return (await _objects(connection, caller.tenant, [row]))[0]
@@ -157,7 +160,7 @@ async def cancel(
     """`cancelling` at once, and `cancelled` when its partial results are written."""
     state = state_of(request)
     async with state.database.transaction() as connection:
-        row = await api_batches.cancel(connection, caller.tenant, batch_id)
+        row = await api_batches.cancel(connection, caller.tenant, OPENAI, batch_id)
         if row is None:
             raise not_found("batch", batch_id)
         if row["end"] not in (None, "cancelled"):

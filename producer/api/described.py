@@ -10,7 +10,7 @@ from producer.api.answer_shapes import ChatCompletion, ModelList, ModelObject, R
 from producer.api.errors import NATIVE, OPENAPI
 from producer.api.files import KEPT_S, LEAST_KEPT_S, PURPOSE
 from producer.api.lines import CHAT, RESPONSES
-from producer.api.shapes import (
+from producer.api.openai_shapes import (
     FILE,
     BatchList,
     BatchObject,

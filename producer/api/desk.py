@@ -10,13 +10,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from producer.api.asked import wanted_of
-from producer.api.files import KEPT_S, bare
-from producer.api.lines import Ask, Line, LineError, read_lines
-from producer.api.output import line_of
+from producer.api.asked import PREFIX, wanted_of
+from producer.api.lines import Ask, Line, LineError
 from producer.api.ring import ring
+from producer.api.shapes import SHAPES
 from producer.api.state import ApiState, names_now
 from producer.durations import parse_duration
 from producer.intake.accept import Accepted, accept
@@ -99,18 +97,19 @@ class Desk:
 
     async def _begin(self, row: Row) -> None:
         if row["cancelling_at"] is not None:
-            await self._end(row["id"], "cancelled")
+            await self._end_unread(row, "cancelled", [])
             return
         # In a thread with a loop of its own: reading 200 MB must not keep others waiting for their answers.
         names = await names_now(self._state)
         outcome = await asyncio.to_thread(_read_and_accept, self._state, row, names)
         if isinstance(outcome, list):
-            await self._end(row["id"], "failed", [error.shown for error in outcome])
+            await self._end_unread(row, "failed", outcome)
             logger().info("batch.invalid", batch=row["id"], errors=len(outcome))
             return
         accepted, ask = outcome
         async with self._state.database.transaction() as connection:
             await api_batches.started(connection, row["id"], accepted.batch_id, ask.model)
+            await self._forget_input(connection, row)
         logger().info("batch.accepted", batch=row["id"], jobs=accepted.accepted)
         ring(self._state.bells)
 
@@ -123,17 +122,26 @@ class Desk:
         async with database.transaction() as connection:
             if not await api_batches.lock_open(connection, row["id"]):
                 return
-            found = _Files(connection, self._state, row)
+            results, has_expired = SHAPES[row["shape"]].results(connection, self._state, row), False
             async for result in views.results(database, tenant, str(row["batch_id"])):
-                await found.add(result)
-            output, errors = await found.finish()
-            how = _how(row, found.has_expired)
-            await api_batches.end(connection, row["id"], how, output_file_id=output, error_file_id=errors)
+                has_expired = has_expired or result["state"] == "expired"
+                await results.add(result)
+            how = _how(row, has_expired)
+            await api_batches.end(connection, row["id"], how, **(await results.finish())._asdict())
         logger().info("batch.ended", batch=row["id"], how=how)
 
-    async def _end(self, api_batch_id: str, how: str, errors: list[dict[str, Any]] | None = None) -> None:
+    async def _end_unread(self, row: Row, how: str, errors: list[LineError]) -> None:
         async with self._state.database.transaction() as connection:
-            await api_batches.end(connection, api_batch_id, how, errors=errors)
+            if not await api_batches.lock_open(connection, row["id"]):
+                return
+            ending = await SHAPES[row["shape"]].unread(connection, self._state, row, errors)
+            shown = [error.shown for error in errors]
+            await api_batches.end(connection, row["id"], how, errors=shown, **ending._asdict())
+            await self._forget_input(connection, row)
+
+    async def _forget_input(self, connection: Connection, row: Row) -> None:
+        if SHAPES[row["shape"]].is_read_before:
+            await files.delete(connection, self._state.tenant, row["input_file_id"], is_inner=True)
 
     async def _sweep(self) -> None:
         async with self._state.database.transaction() as connection:
@@ -146,67 +154,12 @@ def _how(row: Row, has_expired: bool) -> str:
     return "expired" if has_expired else "completed"
 
 
-class _Files:
-    """The output and the error file of one batch, each made with its first line."""
-
-    def __init__(self, connection: Connection, state: ApiState, row: Row) -> None:
-        self._endpoint, self.has_expired = row["endpoint"], False
-        kept_s = row["output_expires_s"] or KEPT_S
-        self._output = _File(connection, state, f"{row['id']}_output.jsonl", kept_s)
-        self._errors = _File(connection, state, f"{row['id']}_error.jsonl", kept_s)
-
-    async def add(self, result: Row) -> None:
-        self.has_expired = self.has_expired or result["state"] == "expired"
-        has_answer, line = line_of(result, self._endpoint)
-        await (self._output if has_answer else self._errors).add(line)
-
-    async def finish(self) -> tuple[str | None, str | None]:
-        return await self._output.finish(), await self._errors.finish()
-
-
-class _File:
-    def __init__(self, connection: Connection, state: ApiState, filename: str, kept_s: int) -> None:
-        self._connection, self._tenant, self._filename = connection, state.tenant, filename
-        self._id, self._kept_s = f"file-{bare(state.ids())}", kept_s
-        self._waiting, self._size, self._number = bytearray(), 0, 0
-
-    async def add(self, line: bytes) -> None:
-        self._waiting += line
-        if len(self._waiting) >= files.PIECE_BYTES:
-            await self._write()
-
-    async def _write(self) -> None:
-        if not self._number:
-            await files.begin(
-                self._connection, self._id, self._tenant, self._filename, "batch_output", self._kept_s
-            )
-        await files.add_piece(self._connection, self._id, self._number, bytes(self._waiting))
-        self._size += len(self._waiting)
-        self._number += 1
-        self._waiting.clear()
-
-    async def finish(self) -> str | None:
-        """Its id; None where it has no line."""
-        if self._waiting:
-            await self._write()
-        if not self._number:
-            return None
-        await files.finish(
-            self._connection,
-            self._id,
-            size_bytes=self._size,
-            filename=self._filename,
-            purpose="batch_output",
-            expires_s=self._kept_s,
-        )
-        return self._id
-
-
 # -- in a thread
 
 
 def _read_and_accept(state: ApiState, row: Row, names: Names) -> tuple[Accepted, Ask] | list[LineError]:
-    """Twice through the file: once to see that all of it is well, once to take it. Nothing is taken of a bad one."""
+    """Twice through the file, unless it was read before: once to see that all of it is well, once to take it. Nothing
+    is taken of a bad one."""
     ask, errors = _validated(state, row)
     if errors:
         return errors
@@ -223,6 +176,7 @@ def _read_and_accept(state: ApiState, row: Row, names: Names) -> tuple[Accepted,
 def _validated(state: ApiState, row: Row) -> tuple[Ask | None, list[LineError]]:
     ask: Ask | None = None
     errors: list[LineError] = []
+    is_read_before = SHAPES[row["shape"]].is_read_before
     for line in _lines(state, row):
         if isinstance(line, LineError):
             errors.append(line)
@@ -230,12 +184,14 @@ def _validated(state: ApiState, row: Row) -> tuple[Ask | None, list[LineError]]:
                 break
         else:
             ask = ask or line.ask
+            if is_read_before:
+                break
     return ask, errors
 
 
 def _lines(state: ApiState, row: Row) -> Iterator[Line | LineError]:
     pieces = files.read_pieces(state.settings.database_url, row["input_file_id"])
-    return read_lines(pieces, row["endpoint"], row["input_file_id"])
+    return SHAPES[row["shape"]].lines(pieces, row)
 
 
 async def _accept(state: ApiState, row: Row, review: Review, wanted: Requirements) -> Accepted:
@@ -251,6 +207,7 @@ async def _accept(state: ApiState, row: Row, review: Review, wanted: Requirement
             requirements=wanted,
             defaults=state.settings.tenant_defaults,
             key=f"api:{row['id']}",
+            webhook=(row["call_metadata"] or {}).get(f"{PREFIX}webhook"),
         )
     finally:
         await database.close()

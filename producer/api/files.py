@@ -140,11 +140,11 @@ async def content(request: Request, caller: Reader, file_id: FileId) -> Streamin
         "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(
-        _pieces(database, file_id), media_type="application/octet-stream", headers=headers
+        pieces(database, file_id), media_type="application/octet-stream", headers=headers
     )
 
 
-async def _pieces(database: Database, file_id: str) -> AsyncIterator[bytes]:
+async def pieces(database: Database, file_id: str) -> AsyncIterator[bytes]:
     """No transaction is open while a slow client reads."""
     number = 0
     while True:

@@ -1,4 +1,4 @@
-"""Around every request: how large its body may be, how long all of it may take, and no error without an answer.
+"""Around every request: its name, how large its body may be, how long it may take, and no error without an answer.
 
 The time is for the whole request, so that a client which sends a byte a minute holds nothing for long. Paths choose a
 limit here and never a right.
@@ -13,8 +13,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producer.api.errors import NATIVE, ApiError
+from producer.api.errors import NATIVE, REQUEST_ID, ApiError
 from producer.api.lines import ENDPOINTS
+from runtime.ids import NewId
 from runtime.logs import logger
 
 MEGABYTE = 1024 * 1024
@@ -37,6 +38,8 @@ class Limits:
     seconds: float = 30.0
     upload_bytes: int = 200 * MEGABYTE + 64 * 1024
     """Of a file with what stands around it in its form."""
+    requests_bytes: int = 256 * MEGABYTE
+    """Of a Message Batch, which comes with all of its requests."""
     transfer_seconds: float = 900.0
     """Of a file, up or down."""
     answer_seconds: float = 60.0
@@ -54,22 +57,27 @@ def note_headers(scope: MutableMapping[str, Any], headers: Mapping[str, str]) ->
 
 
 class Guard:
-    def __init__(self, app: ASGIApp, limits: Limits, files: str) -> None:
-        """`files`: the path below which files are."""
-        self._app, self._limits, self._files = app, limits, files
+    def __init__(self, app: ASGIApp, limits: Limits, files: str, requests: str, ids: NewId) -> None:
+        """`files`: the path below which files are; `requests`: the one that takes whole batches."""
+        self._app, self._limits, self._ids = app, limits, ids
+        self._files, self._requests = files, requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[_NOTED] = {}
-        has_files = scope["path"].startswith(self._files)
-        limits = self._limits
+        path, limits = scope["path"], self._limits
+        name = scope[REQUEST_ID] = f"req_{self._ids().replace('-', '')}"
+        # In the headers that clients of either shape look at.
+        scope[_NOTED] = {"request-id": name, "x-request-id": name}
+        has_files, has_requests = path.startswith(self._files), path == self._requests
         most = limits.upload_bytes if has_files else limits.body_bytes
-        is_awaited = scope["path"] in ENDPOINTS
-        if scope["path"] in _INLINE or is_awaited:
+        is_awaited = path in ENDPOINTS
+        if path in _INLINE or is_awaited:
             most = limits.inline_bytes
-        is_transfer = has_files or scope["path"].endswith(_STREAMS)
+        if has_requests:
+            most = limits.requests_bytes
+        is_transfer = has_files or has_requests or path.endswith(_STREAMS)
         seconds = limits.transfer_seconds if is_transfer else limits.seconds
         if is_awaited:
             seconds += limits.answer_seconds
@@ -137,7 +145,7 @@ class _Answer:
             await self.instead(self._body.error)
         if not self._is_replaced:
             self._has_begun = True
-            await self._send(self._noted(message))
+            await self._send_noted(message)
 
     def _noted(self, message: Message) -> Message:
         noted = self._scope[_NOTED]
@@ -153,7 +161,10 @@ class _Answer:
         if self._has_begun:
             raise _CutOff from None
         self._has_begun = self._is_replaced = True
-        await error.answer(self._scope["path"])(self._scope, self._body, self._send)
+        await error.answer(self._scope)(self._scope, self._body, self._send_noted)
+
+    async def _send_noted(self, message: Message) -> None:
+        await self._send(self._noted(message))
 
 
 class _CutOff(Exception):

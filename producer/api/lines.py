@@ -8,7 +8,7 @@ names a review. What cannot be kept, tools, several answers, a schema of one's o
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,15 @@ MAX_LINES = 50_000
 MAX_LINE_BYTES = 3 * MAX_DOCUMENT_BYTES + 64 * 1024
 MAX_INSTRUCTION_CHARACTERS = 20_000
 
+Only = dict[str, tuple[Any, ...]]
+"""Parameters that are taken with some values, by name."""
+
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _KEPT = {"model", "messages", "input", "instructions", *_LIMITS}
 _WITHOUT_EFFECT = {"metadata", "prompt_cache_key", "safety_identifier", "seed", "user"}
 """Names for the caller's own books, and a wish for sameness that is met anyway."""
-_ONLY: dict[str, tuple[Any, ...]] = {
+_KNOWN = _KEPT | _WITHOUT_EFFECT
+_ONLY: Only = {
     "background": (False, None),
     "frequency_penalty": (0, None),
     "logprobs": (False, None),
@@ -79,7 +83,7 @@ class Line:
     ask: Ask
 
 
-class _Wrong(Exception):
+class Wrong(Exception):
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.code, self.message, self.param = code, message, param
@@ -125,14 +129,14 @@ def read_lines(pieces: Iterable[bytes], endpoint: str, filename: str) -> Iterato
             line = _read(number, data, endpoint, place.at(number))
             earlier = ids.claim(line.document.custom_id, place.at(number))
             if earlier is not None:
-                raise _Wrong(
+                raise Wrong(
                     "duplicate_custom_id",
                     f"The custom_id is that of line {earlier.line} as well.",
                     "custom_id",
                 )
             first = first or line.ask
-            _require_same(line.ask, first)
-        except _Wrong as wrong:
+            require_same(line.ask, first)
+        except Wrong as wrong:
             yield LineError(wrong.code, wrong.message, number, wrong.param)
         else:
             yield line
@@ -142,68 +146,70 @@ def read_lines(pieces: Iterable[bytes], endpoint: str, filename: str) -> Iterato
 
 def _read(number: int, data: bytes | None, endpoint: str, place: Place) -> Line:
     if data is None:
-        raise _Wrong("invalid_request", f"The line is longer than {MAX_LINE_BYTES:,} bytes.")
+        raise Wrong("invalid_request", f"The line is longer than {MAX_LINE_BYTES:,} bytes.")
     try:
         record = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise _Wrong(
+        raise Wrong(
             "invalid_json_line", f"The line is not JSON: {error.msg} (column {error.colno:,})."
         ) from error
     if not isinstance(record, dict):
-        raise _Wrong("invalid_json_line", "The line is JSON, and not an object.")
+        raise Wrong("invalid_json_line", "The line is JSON, and not an object.")
     custom_id, body = _custom_id(record), record.get("body")
     if record.get("method", "POST") != "POST":
-        raise _Wrong("invalid_request", "The method of a request is POST.", "method")
+        raise Wrong("invalid_request", "The method of a request is POST.", "method")
     if record.get("url") != endpoint:
-        raise _Wrong("url_mismatch", f"The url of every request is the batch's endpoint, {endpoint}.", "url")
+        raise Wrong("url_mismatch", f"The url of every request is the batch's endpoint, {endpoint}.", "url")
     if not isinstance(body, dict):
-        raise _Wrong("invalid_request", "The request has no body.", "body")
-    _require_known(body)
+        raise Wrong("invalid_request", "The request has no body.", "body")
+    require_known(body, _KNOWN, _ONLY)
     text, instructions = _chat(body) if endpoint == CHAT else _responses(body)
-    if (flaw := flaw_of_text(text, empty_code="invalid_request")) is not None:
-        raise _Wrong("invalid_request", flaw.sentence, "body.messages" if endpoint == CHAT else "body.input")
-    if len(instructions) > MAX_INSTRUCTION_CHARACTERS:
-        most = MAX_INSTRUCTION_CHARACTERS
-        raise _Wrong("invalid_request", f"The instructions are longer than {most:,} characters.", "body")
+    require_readable(text, instructions, "body.messages" if endpoint == CHAT else "body.input")
     document = SourceDocument(custom_id, place.name, text, "utf-8")
-    return Line(number, document, Ask(_model(body), instructions, _most(body)))
+    return Line(number, document, Ask(model_of(body), instructions, most_of(body, _LIMITS)))
 
 
 def _custom_id(record: Mapping[str, Any]) -> str:
     given = record.get("custom_id")
     if not isinstance(given, str):
-        raise _Wrong("invalid_request", "Every request needs a custom_id, as text.", "custom_id")
+        raise Wrong("invalid_request", "Every request needs a custom_id, as text.", "custom_id")
     if (flaw := flaw_of_custom_id(given)) is not None:
-        raise _Wrong("invalid_request", flaw.sentence, "custom_id")
+        raise Wrong("invalid_request", flaw.sentence, "custom_id")
     return given
 
 
-def _require_known(body: Mapping[str, Any]) -> None:
+def require_known(body: Mapping[str, Any], known: Set[str], only: Only) -> None:
     for name, value in body.items():
-        if name in _KEPT or name in _WITHOUT_EFFECT:
+        if name in known:
             continue
-        if name not in _ONLY:
-            raise _Wrong(
-                "unsupported_parameter", f"{name[:60]!r} is not supported here.", f"body.{name[:60]}"
-            )
-        if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in _ONLY[name]):
-            taken = " or ".join(orjson.dumps(one).decode() for one in _ONLY[name] if one is not None)
-            raise _Wrong("unsupported_value", f"{name!r} may only be {taken} here.", f"body.{name}")
+        if name not in only:
+            raise Wrong("unsupported_parameter", f"{name[:60]!r} is not supported here.", f"body.{name[:60]}")
+        if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in only[name]):
+            taken = " or ".join(orjson.dumps(one).decode() for one in only[name] if one is not None)
+            raise Wrong("unsupported_value", f"{name!r} may only be {taken} here.", f"body.{name}")
 
 
-def _model(body: Mapping[str, Any]) -> str:
+def require_readable(text: str, instructions: str, param: str) -> None:
+    if (flaw := flaw_of_text(text, empty_code="invalid_request")) is not None:
+        raise Wrong("invalid_request", flaw.sentence, param)
+    if len(instructions) > MAX_INSTRUCTION_CHARACTERS:
+        most = MAX_INSTRUCTION_CHARACTERS
+        raise Wrong("invalid_request", f"The instructions are longer than {most:,} characters.", "body")
+
+
+def model_of(body: Mapping[str, Any]) -> str:
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        raise _Wrong("invalid_request", "The body names no model; write 'auto'.", "body.model")
+        raise Wrong("invalid_request", "The body names no model; write 'auto'.", "body.model")
     return model[:200]
 
 
-def _most(body: Mapping[str, Any]) -> int | None:
-    for name in _LIMITS:
+def most_of(body: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    for name in names:
         value = body.get(name)
         if value is not None:
             if not isinstance(value, int) or isinstance(value, bool) or value < 16:
-                raise _Wrong("invalid_request", f"{name} is a whole number, 16 or more.", f"body.{name}")
+                raise Wrong("invalid_request", f"{name} is a whole number, 16 or more.", f"body.{name}")
             return value
     return None
 
@@ -211,18 +217,18 @@ def _most(body: Mapping[str, Any]) -> int | None:
 def _chat(body: Mapping[str, Any]) -> tuple[str, str]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise _Wrong("invalid_request", "The body has no messages.", "body.messages")
+        raise Wrong("invalid_request", "The body has no messages.", "body.messages")
     return _conversation(messages, "body.messages", "text")
 
 
 def _responses(body: Mapping[str, Any]) -> tuple[str, str]:
     given, said = body.get("input"), body.get("instructions") or ""
     if not isinstance(said, str):
-        raise _Wrong("invalid_request", "The instructions are text.", "body.instructions")
+        raise Wrong("invalid_request", "The instructions are text.", "body.instructions")
     if isinstance(given, str):
         return given, said
     if not isinstance(given, list) or not given:
-        raise _Wrong("invalid_request", "The body has no input.", "body.input")
+        raise Wrong("invalid_request", "The body has no input.", "body.input")
     text, more = _conversation(given, "body.input", "input_text")
     return text, "\n\n".join(one for one in (said, more) if one)
 
@@ -233,15 +239,15 @@ def _conversation(messages: list[Any], param: str, kind: str) -> tuple[str, str]
     system: list[str] = []
     for message in messages:
         if not isinstance(message, dict):
-            raise _Wrong("invalid_request", "A message is an object with role and content.", param)
+            raise Wrong("invalid_request", "A message is an object with role and content.", param)
         role = message.get("role")
         if role not in ("system", "developer", "user"):
-            raise _Wrong(
+            raise Wrong(
                 "unsupported_value", "Messages are of the roles system, developer and user here.", param
             )
-        (user if role == "user" else system).append(_content(message.get("content"), param, kind))
+        (user if role == "user" else system).append(content_of(message.get("content"), param, kind))
     if len(user) != 1:
-        raise _Wrong(
+        raise Wrong(
             "invalid_request",
             f"A request has one message of the user, the document; here are {len(user)}.",
             param,
@@ -249,27 +255,27 @@ def _conversation(messages: list[Any], param: str, kind: str) -> tuple[str, str]
     return user[0], "\n\n".join(one for one in system if one.strip())
 
 
-def _content(content: Any, param: str, kind: str) -> str:
+def content_of(content: Any, param: str, kind: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise _Wrong("invalid_request", "The content of a message is text, or parts of it.", param)
+        raise Wrong("invalid_request", "The content of a message is text, or parts of it.", param)
     parts = []
     for part in content:
         if not isinstance(part, dict) or part.get("type") != kind or not isinstance(part.get("text"), str):
-            raise _Wrong("unsupported_value", f"Parts of a message are of the type {kind!r} here.", param)
+            raise Wrong("unsupported_value", f"Parts of a message are of the type {kind!r} here.", param)
         parts.append(part["text"])
     return "\n".join(parts)
 
 
-def _require_same(ask: Ask, first: Ask) -> None:
+def require_same(ask: Ask, first: Ask) -> None:
     if ask.model != first.model:
-        raise _Wrong("model_mismatch", "All requests of a batch name the same model.", "body.model")
+        raise Wrong("model_mismatch", "All requests of a batch name the same model.", "body.model")
     if ask.instructions != first.instructions:
-        raise _Wrong(
+        raise Wrong(
             "invalid_request",
             "All requests of a batch have the same instructions (system messages); make a batch for each.",
             "body",
         )
     if ask.max_output_tokens != first.max_output_tokens:
-        raise _Wrong("invalid_request", "All requests of a batch have the same token limit.", "body")
+        raise Wrong("invalid_request", "All requests of a batch have the same token limit.", "body")

@@ -17,11 +17,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from producer.api.anthropic_errors import BELOW, status_of
 from producer.api.auth import Caller, Needs, every_route
 from producer.api.described import ANSWERS, BODIES, DESCRIPTION, EXAMPLES, STATUSES, STREAMS, SUMMARIES
 from producer.api.errors import OPENAPI, PROBLEMS
 from producer.api.guard import MAX_ADDRESS_BYTES
-from producer.api.shapes import OpenAIError, Problem
+from producer.api.openai_shapes import AnthropicError, OpenAIError, Problem
 from producer.api.values import Progress
 from schemas.scopes import Scope
 
@@ -60,6 +61,7 @@ class Form(NamedTuple):
 
 FORMS = (
     Form(PROBLEMS, Problem, "application/problem+json"),
+    Form((BELOW,), AnthropicError, "application/json"),
     Form(("/",), OpenAIError, "application/json"),
 )
 """The first whose paths fit."""
@@ -187,6 +189,8 @@ def _add_errors(operation: dict[str, Any], path: str, more: Mapping[int, str]) -
     if any(one["name"].lower() == "idempotency-key" for one in parameters):
         wanted[422] = CONFLICT
     wanted |= more
+    if path.startswith(BELOW):
+        wanted = {status_of(status): sentence for status, sentence in wanted.items()}
     for status, sentence in wanted.items():
         responses[str(status)] = error_answer(path, status, sentence)
     operation["responses"] = dict(sorted(responses.items()))

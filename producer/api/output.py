@@ -27,7 +27,7 @@ def line_of(row: Row, endpoint: str) -> tuple[bool, bytes]:
     """Whether it has an answer, which tells the file, and the line. `row` is one of `views.results`."""
     has_answer = row["output"] is not None
     line = {
-        "id": f"batch_req_{_bare(row)}",
+        "id": f"batch_req_{bare_of(row)}",
         "custom_id": row["custom_id"],
         "response": _response(row, endpoint) if has_answer else None,
         "error": None if has_answer else _error(row),
@@ -35,14 +35,17 @@ def line_of(row: Row, endpoint: str) -> tuple[bool, bytes]:
     return has_answer, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _bare(row: Row) -> str:
+def bare_of(row: Row) -> str:
     return str(row["job_id"]).replace("-", "")
 
 
 def _response(row: Row, endpoint: str) -> dict[str, Any]:
     body = _chat(row) if endpoint == CHAT else _responses(row)
-    ours = {name: row[name] for name in _OURS}
-    return {"status_code": 200, "request_id": row["job_id"], "body": {**body, "classyard": ours}}
+    return {"status_code": 200, "request_id": row["job_id"], "body": {**body, "classyard": ours_of(row)}}
+
+
+def ours_of(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in _OURS}
 
 
 def body_of(row: Row, endpoint: str) -> dict[str, Any]:
@@ -77,39 +80,52 @@ def _error(row: Row) -> dict[str, Any]:
     return {"code": row["reason_code"] or row["state"], "message": row["reason"] or f"It is {row['state']}."}
 
 
-def _text(row: Row) -> str:
+def text_of(row: Row) -> str:
     return orjson.dumps(row["output"]).decode()
 
 
-def _tokens(row: Row) -> tuple[int, int]:
+def tokens_of(row: Row) -> tuple[int, int]:
     return row["input_tokens"] or 0, row["output_tokens"] or 0
 
 
 def _chat(row: Row) -> dict[str, Any]:
-    given, made = _tokens(row)
-    message = {"role": "assistant", "content": _text(row), "refusal": None}
+    given, made = tokens_of(row)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": text_of(row),
+        "refusal": None,
+        "annotations": [],
+    }
     return {
-        "id": f"chatcmpl-{_bare(row)}",
+        "id": f"chatcmpl-{bare_of(row)}",
         "object": "chat.completion",
         "created": int(row["updated_at"].timestamp()),
         "model": row["model_version"],
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made},
+        "usage": {
+            "prompt_tokens": given,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens": made,
+            "completion_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": given + made,
+        },
+        "service_tier": "default",
+        "system_fingerprint": None,
     }
 
 
 def _responses(row: Row) -> dict[str, Any]:
-    given, made = _tokens(row)
-    said = {"type": "output_text", "text": _text(row), "annotations": []}
+    given, made = tokens_of(row)
+    said = {"type": "output_text", "text": text_of(row), "annotations": []}
     message = {
         "type": "message",
-        "id": f"msg_{_bare(row)}",
+        "id": f"msg_{bare_of(row)}",
         "status": "completed",
         "role": "assistant",
         "content": [said],
     }
     return {
-        "id": f"resp_{_bare(row)}",
+        "id": f"resp_{bare_of(row)}",
         "object": "response",
         "created_at": int(row["created_at"].timestamp()),
         "status": "completed",

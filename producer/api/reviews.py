@@ -48,6 +48,7 @@ async def submit(
             requirements=wanted,
             defaults=state.settings.tenant_defaults,
             key=idempotency_key,
+            webhook=request.query_params.get("webhook"),
         )
     except NothingAccepted as nothing:
         first = _listed(nothing.rejections[:1])

@@ -1,203 +1,130 @@
-"""Objects of OpenAI's shape, and what is handed in, as the OpenAPI document describes them.
-
-Their routes answer plain objects (`objects.py`); that these are what is described here is tried by tests.
-"""
+"""What differs between batches of OpenAI's and of Anthropic's shape for the desk, which serves both alike."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from producer.api.anthropic_lines import custom_ids, read_requests, splitter
+from producer.api.anthropic_objects import nothing_tallied, result_line, unread_line
+from producer.api.files import KEPT_S
+from producer.api.lines import Line, LineError, read_lines
+from producer.api.output import line_of
+from producer.api.state import ApiState
+from producer.api.written import Written
+from runtime.db.session import Connection, Row
+from runtime.db.stores import files
 
-from producer.api.advised import RefusedLine
-from producer.api.values import ID, example
-
-FILE, BATCH = "file-0198c0de000070008000000000000001", "batch_0198c0de000070008000000000000001"
-
-_FILE: dict[str, Any] = {
-    "id": FILE, "object": "file", "bytes": 120, "created_at": 1_795_856_400, "expires_at": 1_798_448_400,
-    "filename": "contracts.jsonl", "purpose": "batch", "status": "processed", "status_details": None,
-}  # fmt: skip
-
-
-class FileObject(BaseModel):
-    model_config = example(**_FILE)
-
-    id: str
-    object: Literal["file"]
-    bytes: int
-    created_at: int
-    """Seconds since 1970, as all times of this shape."""
-    expires_at: int | None
-    filename: str
-    purpose: str
-    status: str
-    status_details: str | None
+OPENAI, ANTHROPIC = "openai", "anthropic"
 
 
-class FileList(BaseModel):
-    model_config = example(object="list", data=[_FILE], first_id=FILE, last_id=FILE, has_more=False)
+class Ending(NamedTuple):
+    """What is kept of a batch with its end."""
 
-    object: Literal["list"]
-    data: list[FileObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    tally: dict[str, int] | None = None
 
 
-class FileDeleted(BaseModel):
-    model_config = example(id=FILE, object="file", deleted=True)
+class Results(Protocol):
+    """The files of one batch on their way."""
 
-    id: str
-    object: Literal["file"]
-    deleted: Literal[True]
+    async def add(self, result: Row) -> None: ...
 
-
-class RequestCounts(BaseModel):
-    model_config = example(total=3, completed=2, failed=0)
-
-    total: int
-    completed: int
-    failed: int
+    async def finish(self) -> Ending: ...
 
 
-class BatchLineError(BaseModel):
-    model_config = example(code="invalid_json_line", message="The line is not JSON.", param=None, line=1)
+class Shape(Protocol):
+    is_read_before: bool
+    """Whether all lines were found well when the batch was made; its input is then the desk's own, and goes with it."""
 
-    code: str
-    message: str
-    param: str | None
-    line: int | None
+    def lines(self, pieces: Iterable[bytes], row: Row) -> Iterator[Line | LineError]: ...
 
+    def results(self, connection: Connection, state: ApiState, row: Row) -> Results: ...
 
-class BatchErrors(BaseModel):
-    model_config = example(object="list", data=[])
-
-    object: Literal["list"]
-    data: list[BatchLineError]
-
-
-_USAGE: dict[str, Any] = {
-    "input_tokens": 10, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 5,
-    "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 15,
-}  # fmt: skip
-
-_BATCH: dict[str, Any] = {
-    "id": BATCH, "object": "batch", "endpoint": "/v1/chat/completions", "model": "auto", "errors": None,
-    "input_file_id": FILE, "completion_window": "24h", "status": "in_progress", "output_file_id": None,
-    "error_file_id": None, "created_at": 1_795_856_400, "in_progress_at": 1_795_856_401, "expires_at": 1_795_942_800,
-    "finalizing_at": None, "completed_at": None, "failed_at": None, "expired_at": None, "cancelling_at": None,
-    "cancelled_at": None, "request_counts": {"total": 3, "completed": 2, "failed": 0}, "usage": _USAGE,
-    "metadata": {"classyard_deadline": "2h"},
-}  # fmt: skip
+    async def unread(
+        self, connection: Connection, state: ApiState, row: Row, errors: Sequence[LineError]
+    ) -> Ending:
+        """Of a batch that ends before any of it was taken: cancelled, or with errors."""
+        ...
 
 
-class BatchObject(BaseModel):
-    model_config = example(**_BATCH)
+class OpenAiShape:
+    is_read_before = False
 
-    id: str
-    object: Literal["batch"]
-    endpoint: str
-    model: str | None
-    errors: BatchErrors | None
-    input_file_id: str
-    completion_window: str
-    status: Literal[
-        "validating",
-        "failed",
-        "in_progress",
-        "finalizing",
-        "completed",
-        "expired",
-        "cancelling",
-        "cancelled",
-    ]
-    output_file_id: str | None
-    error_file_id: str | None
-    created_at: int
-    in_progress_at: int | None
-    expires_at: int | None
-    finalizing_at: int | None
-    completed_at: int | None
-    failed_at: int | None
-    expired_at: int | None
-    cancelling_at: int | None
-    cancelled_at: int | None
-    request_counts: RequestCounts
-    usage: dict[str, Any]
-    metadata: dict[str, str] | None
+    def lines(self, pieces: Iterable[bytes], row: Row) -> Iterator[Line | LineError]:
+        return read_lines(pieces, row["endpoint"], row["input_file_id"])
+
+    def results(self, connection: Connection, state: ApiState, row: Row) -> Results:
+        return _Files(connection, state, row)
+
+    async def unread(
+        self, connection: Connection, state: ApiState, row: Row, errors: Sequence[LineError]
+    ) -> Ending:
+        return Ending()
 
 
-class BatchList(BaseModel):
-    model_config = example(object="list", data=[_BATCH], first_id=BATCH, last_id=BATCH, has_more=False)
+class AnthropicShape:
+    is_read_before = True
 
-    object: Literal["list"]
-    data: list[BatchObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+    def lines(self, pieces: Iterable[bytes], row: Row) -> Iterator[Line | LineError]:
+        return read_requests(pieces, row["id"])
 
+    def results(self, connection: Connection, state: ApiState, row: Row) -> Results:
+        return _OneFile(connection, state, row)
 
-class Submitted(BaseModel):
-    model_config = example(id=ID, accepted=3, rejected=0, rejections=[], repeated=False)
-
-    id: str
-    accepted: int
-    rejected: int
-    rejections: list[RefusedLine]
-    """The first of the lines that could not be read."""
-    repeated: bool
-    """Whether it was handed in before, with the same key."""
-
-
-class Document(BaseModel):
-    """An OpenAPI document."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={"examples": [{"openapi": "3.1.0", "info": {"title": "Classyard"}, "paths": {}}]},
-    )
-
-    openapi: str
-    info: dict[str, Any]
-    paths: dict[str, Any]
+    async def unread(
+        self, connection: Connection, state: ApiState, row: Row, errors: Sequence[LineError]
+    ) -> Ending:
+        """Every request has its result here too."""
+        made, split, number = _OneFile(connection, state, row), splitter(), 0
+        while (piece := await files.piece(connection, row["input_file_id"], number)) is not None:
+            # In a thread: cutting a megabyte takes some hundredths of a second.
+            for custom_id in await asyncio.to_thread(lambda data: list(custom_ids(split, data)), piece):
+                await made.add_line(*unread_line(row["id"], custom_id, errors[0].message if errors else None))
+            number += 1
+        return await made.finish()
 
 
-# -- errors
+SHAPES: Mapping[str, Shape] = {OPENAI: OpenAiShape(), ANTHROPIC: AnthropicShape()}
 
 
-class Problem(BaseModel):
-    """RFC 9457, `application/problem+json`."""
+class _Files:
+    """The output and the error file, each made with its first line."""
 
-    model_config = example(
-        type="about:blank", title="Not Found", status=404, detail="No such review batch: 'x'.", code="not_found",
-        param="id",
-    )  # fmt: skip
+    def __init__(self, connection: Connection, state: ApiState, row: Row) -> None:
+        self._endpoint, kept_s = row["endpoint"], row["output_expires_s"] or KEPT_S
+        self._output, self._errors = (
+            Written(connection, state, f"{row['id']}_{what}.jsonl", purpose="batch_output", kept_s=kept_s)
+            for what in ("output", "error")
+        )
 
-    type: str
-    title: str
-    status: int = Field(ge=400, le=599)
-    detail: str
-    """A sentence that a person can act on."""
-    code: str | None = None
-    """A stable word for programs."""
-    param: str | None = None
+    async def add(self, result: Row) -> None:
+        has_answer, line = line_of(result, self._endpoint)
+        await (self._output if has_answer else self._errors).add(line)
 
-
-class OpenAIFault(BaseModel):
-    model_config = example(message="No such file: 'x'.", type="not_found_error", param="id", code="not_found")
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
+    async def finish(self) -> Ending:
+        return Ending(await self._output.finish(), await self._errors.finish())
 
 
-class OpenAIError(BaseModel):
-    """As OpenAI's clients read it."""
+class _OneFile:
+    def __init__(self, connection: Connection, state: ApiState, row: Row) -> None:
+        self._file = Written(
+            connection,
+            state,
+            f"{row['id']}_results.jsonl",
+            purpose=files.INNER,
+            kept_s=row["output_expires_s"],
+        )
+        self._tally = nothing_tallied()
 
-    model_config = example(
-        error={"message": "No such file: 'x'.", "type": "not_found_error", "param": "id", "code": "not_found"}
-    )
+    async def add(self, result: Row) -> None:
+        await self.add_line(*result_line(result))
 
-    error: OpenAIFault
+    async def add_line(self, kind: str, line: bytes) -> None:
+        self._tally[kind] += 1
+        await self._file.add(line)
+
+    async def finish(self) -> Ending:
+        return Ending(await self._file.finish(), None, self._tally)

@@ -16,7 +16,7 @@ from typing import Any
 
 from runtime import failpoints
 from runtime.db.session import Connection, Database
-from runtime.db.stores import artifacts, batches, documents
+from runtime.db.stores import artifacts, batches, documents, webhooks
 from runtime.ids import NewId, new_id
 from schemas.audit import AuditEvent, event
 from schemas.canonical import canonical, digest
@@ -94,13 +94,15 @@ async def accept(
     requirements: Requirements,
     defaults: TenantDefaults = NO_DEFAULTS,
     key: str | None = None,
+    webhook: str | None = None,
     ids: NewId = new_id,
 ) -> Accepted:
     """Commits the submission and says what became of it. What was asked for is raised to the tenant's defaults first.
+    `webhook`: an endpoint that is told of this batch beside those that are told of every one.
 
-    Raises `BadInput` where the two leave no region, where not one document could be read (its rejections are in
-    `rejections` of the error) or the key cannot be one, `KeyConflict` where the key was used for other content, and
-    whatever reading the source raises; in all of these nothing was written.
+    Raises `BadInput` where the two leave no region, there is no such endpoint, not one document could be read (its
+    rejections are in `rejections` of the error) or the key cannot be one, `KeyConflict` where the key was
+    used for other content, and whatever reading the source raises; in all of these nothing was written.
     """
     _require_key(key)
     batch_id, tally = ids(), _Tally()
@@ -111,6 +113,8 @@ async def accept(
         if opened is None:
             assert key is not None
             return await _handed_in_again(connection, tenant_id, key, found, tally)
+        if webhook and not await webhooks.name_for_batch(connection, tenant_id, batch_id, webhook):
+            raise BadInput("There is no such endpoint.", where="webhook", code="invalid_value")
         for group in map(_encoded, _groups(found)):
             await _add(connection, opened, group, tally.rejected, ids)
             tally.add(group)

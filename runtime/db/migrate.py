@@ -12,8 +12,10 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from runtime.db.guards import INSTALL
+from runtime.db import guards, outbox
 from schemas.errors import ConfigurationError, ServiceUnreachable
+
+INSTALL = guards.INSTALL + outbox.INSTALL
 
 _LOCK = 0x636C617373  # "class", as an advisory lock's number
 OLDEST_SERVER = 140_000

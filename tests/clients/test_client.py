@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from classyard import AsyncClient, Client, Document
-from classyard.client.problems import BadKey, BadRequest, Forbidden, KeyReused, NotFound
+from classyard.client.problems import BadKey, BadRequest, Forbidden, KeyReused, NotFound, RateLimited
 from schemas.errors import YardNotRunning
 from simulator.documents import make_documents
 from tests.faults.proxy import CALM, Proxy, ProxyThread, Weather
@@ -101,13 +101,30 @@ def test_errors_are_classes_with_the_yards_sentence(here: Yard, client: Client) 
     with pytest.raises(BadRequest, match="deadline"):
         client.submit(CONTRACTS, review="contract-clauses", deadline="soon")
     with pytest.raises(BadRequest, match="not one document") as empty:
-        client.submit([], review="contract-clauses")
+        client.submit([{"custom_id": "a"}], review="contract-clauses")
     assert empty.value.code == "empty_batch"
     with pytest.raises(BadKey, match="not valid"):
         Client(here.home.running().api, "cy_wrong").get("nothing")
     watcher = here.cli("keys", "new", "a watcher", "--scope", "operator").out.strip()
     with Client(here.home.running().api, watcher) as other, pytest.raises(Forbidden, match="submitter"):
         other.submit(CONTRACTS, review="contract-clauses")
+
+
+def test_a_key_with_a_rate_is_shown_with_it_and_told_when_it_is_used_up(here: Yard) -> None:
+    made = here.cli("keys", "new", "few", "--scope", "operator", "--rate", "2/m")
+    assert made.code == 0, made.err
+    with Client(here.home.running().api, made.out.strip(), retries=0) as few:
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                few.get("nothing")
+        with pytest.raises(RateLimited, match="2 times a minute") as limited:
+            few.get("nothing")
+
+    assert 1 <= int(limited.value.retry_after or "") <= 30
+    listed = here.cli("keys", "list").out
+    assert "this machine" in listed and re.search(r"few .* 2/m ", listed)
+    wrong = here.cli("keys", "new", "few", "--rate", "often")
+    assert wrong.code == 2 and "600/m" in wrong.err
 
 
 def test_without_a_yard_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -13,7 +14,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from simulator.documents import make_documents
 from tests.clients.test_openai_sdk import address, own_key
-from tests.flows.yards import Yard, pretending, provider, until, yard
+from tests.flows.yards import Yard, pretending, provider, until, write_contracts, yard
 from tests.invariants import check_invariants
 
 pytestmark = pytest.mark.flows
@@ -24,13 +25,18 @@ REVIEW: Any = "review:contract-clauses"
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[Yard]:
-    policy = {"tiers": [{"tier": "thrifty", "when": "false", "providers": ["beta"]}]}
+    rule = {
+        "rule": "not-the-slow-one",
+        "forbid": "provider.name == 'slow' && job.sensitivity_rank < 2",
+        "because": "It is too slow for this.",
+    }
+    policy = {"tiers": [{"tier": "thrifty", "when": "false", "providers": ["beta"]}], "rules": [rule]}
     with (
         pretending(alpha="instant", beta="instant", slow="instant:base_ms=20000") as pretend,
         yard(
             *(provider(name, pretend.url) for name in ("alpha", "beta")),
-            # Confidential documents are its alone.
-            provider("slow", pretend.url, boundary="confidential", regions=["uk"]),
+            # Confidential documents are its alone, and it has no others.
+            provider("slow", pretend.url, boundary="confidential", regions=["us"]),
             policy=policy,
         ) as running,
     ):
@@ -128,3 +134,21 @@ def test_many_at_once_have_each_their_own_answer(here: Yard) -> None:
     assert len({one._request_id for one in found}) == 40
     until(lambda: here.one("select count(*) from jobs where state = 'serving'") == 0, "the last call to end")
     check_invariants(here.database_url)
+
+
+def test_the_command_line_names_models_and_tiers_as_well(here: Yard, tmp_path: Path) -> None:
+    write_contracts(tmp_path / "few", 2)
+    asked = (tmp_path / "few", "--review", "contract-clauses")
+
+    for name in ("submit", "quote"):
+        unknown = here.cli(name, *asked, "--model", "gpt-9")
+        assert (unknown.code, "There is no model 'gpt-9' in the catalog" in unknown.err) == (2, True)
+    unknown = here.cli("submit", *asked, "--tier", "steep")
+    assert (unknown.code, "it has none" in unknown.err or "thrifty" in unknown.err) == (2, True)
+    quoted = here.cli("quote", *asked, "--model", "beta/beta-1")
+    assert quoted.code == 0 and "beta" in quoted.out and "alpha" not in quoted.out
+    batch = here.submit(*asked, "--model", "beta-1")
+    assert here.wait(batch) == {"succeeded": 2}
+    explained = here.cli("explain", here.one("select id::text from jobs where batch_id = %s limit 1", batch))
+    assert "Model 'beta-1' was asked for, and this is another one." in explained.out
+    assert here.cli("replay", "--verify", batch).code == 0

@@ -106,6 +106,9 @@ def test_a_batch_goes_from_upload_to_results(client: OpenAI) -> None:
     for row in rows.values():
         assert row["error"] is None and row["response"]["status_code"] == 200
         body = openai.types.chat.ChatCompletion.model_validate(row["response"]["body"])
+        assert body.usage is not None and body.usage.prompt_tokens_details is not None
+        assert body.usage.completion_tokens_details is not None
+        assert body.usage.total_tokens == body.usage.prompt_tokens + body.usage.completion_tokens
         answer = json.loads(body.choices[0].message.content or "")
         assert answer.keys() == {"summary", "findings", "verdict", "confidence"}
         assert row["response"]["body"]["classyard"]["provider"] == "alpha"
@@ -150,7 +153,33 @@ def test_a_batch_is_cancelled(client: OpenAI) -> None:
     ended = until_ended(client, made.id)
 
     assert ended.status == "cancelled" and ended.cancelled_at
-    assert client.batches.cancel(made.id).status == "cancelled"
+    assert ended.request_counts is not None and ended.request_counts.total == 200
+    lost = rows_of(client, ended.error_file_id)
+    assert {row["error"]["code"] for row in lost.values()} == {"batch_cancelled"}
+    done = rows_of(client, ended.output_file_id) if ended.output_file_id else {}
+    assert len(done) == ended.request_counts.completed and len(done) + len(lost) == 200
+    assert client.batches.cancel(made.id) == ended
+
+
+def test_what_is_not_done_within_the_window_is_expired_and_what_is_done_is_kept() -> None:
+    """Beside a provider that takes longer than there is time."""
+    with (
+        pretending(alpha="strong-slow") as pretend,
+        yard(provider("alpha", pretend.url)) as here,
+        OpenAI(base_url=address(here), api_key=own_key(here), max_retries=0) as client,
+    ):
+        asked = [request(f"e-{n}", f"{n}. {CONTRACTS[n % 6]}") for n in range(300)]
+        made = create(client, *asked, metadata={"classyard_deadline": "8s"})
+        ended = until_ended(client, made.id)
+
+        assert (ended.status, ended.completion_window) == ("expired", "24h") and ended.expired_at
+        lost = rows_of(client, ended.error_file_id)
+        assert {row["error"]["code"] for row in lost.values()} == {"batch_expired"}
+        done = rows_of(client, ended.output_file_id) if ended.output_file_id else {}
+        assert done.keys() | lost.keys() == {one["custom_id"] for one in asked}
+        with pytest.raises(openai.ConflictError) as ended_before:
+            client.batches.cancel(made.id)
+        assert ended_before.value.code == "batch_ended"
 
 
 def test_lists_go_on_from_page_to_page(client: OpenAI) -> None:
@@ -184,6 +213,7 @@ def test_errors_are_the_clients_own_exceptions(here: Yard, client: OpenAI) -> No
     with pytest.raises(openai.AuthenticationError) as refused:
         client.with_options(api_key="sk-wrong").files.list()
     assert refused.value.code == "invalid_api_key"
+    assert refused.value.request_id and refused.value.request_id.startswith("req_")
     with pytest.raises(openai.NotFoundError):
         client.batches.retrieve("batch_0")
     with pytest.raises(openai.BadRequestError) as wrong:

@@ -71,8 +71,8 @@ async def test_a_worker_that_wakes_too_late_is_fenced(database_url: str) -> None
 async def test_without_the_check_of_version_and_token_it_is_not(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert TOKEN_CHECK in jobs._MOVE
-    monkeypatch.setattr(jobs, "_MOVE", jobs._MOVE.replace(TOKEN_CHECK, ""))
+    assert TOKEN_CHECK in jobs._FENCE
+    monkeypatch.setattr(jobs, "_FENCE", jobs._FENCE.replace(TOKEN_CHECK, ""))
     async with yard(database_url) as here:
         stale, _ = await zombie(here)
 

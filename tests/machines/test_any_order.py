@@ -311,9 +311,7 @@ async def _none(*_: Any, **__: Any) -> list[Any]:
 
 
 def without_tokens(patch: pytest.MonkeyPatch) -> None:
-    unguarded = jobs._MOVE.replace("and j.version = a.version and j.lease_token = a.token", "")
-    assert unguarded != jobs._MOVE
-    patch.setattr(jobs, "_MOVE", unguarded)
+    patch.setattr(jobs, "_FENCE", "")
 
 
 def without_a_ceiling(patch: pytest.MonkeyPatch) -> None:

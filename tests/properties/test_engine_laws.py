@@ -27,6 +27,7 @@ from tests.strategies import (
     promised_snapshots,
     ruled_policies,
     snapshots,
+    tiers,
     with_models,
 )
 
@@ -48,6 +49,20 @@ plain_cases = st.builds(Case, features(), policies(), snapshots())
 ruled_cases = st.builds(Case, features(), ruled_policies(), snapshots())
 laddered_cases = st.builds(Case, features(), laddered_policies(), promised_snapshots())
 cases = st.one_of(plain_cases, ruled_cases, laddered_cases)
+
+
+@st.composite
+def _tiers_in_tiers(draw: st.DrawFn) -> Case:
+    """A document that is in one tier, for which another one is named."""
+    policy, used = draw(laddered_policies()), ("ada", "bit")
+    own = draw(tiers("own", used)).model_copy(update={"when": "true"})
+    named = draw(tiers("named", draw(st.sampled_from([used, used[1:]]))))
+    job = replace(draw(features()), asked_tier="named", asked_model=draw(st.sampled_from(["", "", "mini"])))
+    update = {"tiers": (own, named), "providers": draw(st.sampled_from([(), used]))}
+    return Case(job, policy.model_copy(update=update), draw(promised_snapshots()))
+
+
+named_cases = _tiers_in_tiers()
 
 
 def name(candidate: Candidate) -> str:
@@ -365,6 +380,16 @@ def test_the_explanation_names_every_candidate(case: Case) -> None:
 @settings(max_examples=400, deadline=None)
 @given(cases)
 def test_it_equals_the_slow_plain_oracle(case: Case) -> None:
+    _equals_the_oracle(case)
+
+
+@settings(max_examples=300, deadline=None)
+@given(named_cases)
+def test_it_equals_the_oracle_where_one_tier_is_named_within_another(case: Case) -> None:
+    _equals_the_oracle(case)
+
+
+def _equals_the_oracle(case: Case) -> None:
     decision = case.decided()
     truth = oracle.verdict(*case)
 

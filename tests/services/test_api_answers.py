@@ -156,6 +156,13 @@ async def test_with_a_key_it_goes_on_and_the_same_request_gets_the_answer(databa
     check_invariants(database_url)
 
 
+async def test_nobody_is_kept_waiting_long_past_the_deadline(database_url: str) -> None:
+    async with counter(database_url) as here:
+        late = await asyncio.wait_for(ask(here, metadata={"classyard_deadline": "1s"}), 10)
+
+        assert (late.status_code, late.json()["error"]["code"]) == (504, "timeout")
+
+
 @pytest.mark.parametrize(
     ("reason", "status", "code"), [("down", 503, "down"), ("budget", 429, "insufficient_quota")]
 )

@@ -68,6 +68,89 @@ async def test_without_the_gate_s_lock_the_ceiling_would_not_hold(
 
 
 @pytest.mark.asyncio
+async def test_who_asks_at_the_same_moment_is_claimed_for_together_below_the_ceiling(
+    database_url: str,
+) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=3)
+        await here.routed(40)
+        parcels = taker(here, parcel=2)
+
+        taken = [found for found in await asyncio.gather(*(parcels.take(None) for _ in range(20))) if found]
+
+        assert len(taken) == await slots(here) == 3
+        held = [job.id for parcel in taken for job in parcel.jobs]
+        assert len(held) == len(set(held)) == 6
+        assert all({job.document_digest for job in found.jobs} == found.texts.keys() for found in taken)
+        rows = await here.database.rows(
+            "select count(distinct xmin::text) as claims from audit_events where version = 3"
+        )
+        assert rows[0]["claims"] == 1
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_a_slot_goes_on_unless_it_was_taken_back_or_the_ceiling_was_lowered(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=2)
+        await here.routed(20)
+        parcels = taker(here, parcel=1)
+        one, other = [await parcels.take(None) for _ in range(2)]
+        assert one is not None and other is not None
+
+        more = await parcels.refill(one.slot_id, None)
+        await here.do("update providers set set_ceiling = 1")
+        too_many = await parcels.refill(other.slot_id, None)
+        await here.do("delete from slots where id = %s", (other.slot_id,))
+        gone, last = await asyncio.gather(
+            parcels.refill(other.slot_id, None), parcels.refill(one.slot_id, None)
+        )
+
+        assert more is not None and last is not None
+        assert {job.slot_id for job in (*more.jobs, *last.jobs)} == {one.slot_id}
+        assert (too_many, gone) == (None, None)
+        assert await slots(here) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_job_to_be_served_alone_gets_a_slot_that_would_have_gone_on(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up(ceiling=1)
+        await here.routed(4)
+        parcels = taker(here, parcel=1)
+        first = await parcels.take(None)
+        assert first is not None
+        await here.do("update jobs set interruptions = 1 where id = (select max(id::text)::uuid from jobs)")
+        await here.do("update jobs set lane = 0 where interruptions = 1")
+
+        refilled = await parcels.refill(first.slot_id, None)
+        async with here.database.transaction() as connection:
+            await capacity.release(connection, [first.slot_id])
+        alone = await parcels.take(None)
+
+        assert refilled is None
+        assert alone is not None
+        assert [job.interruptions for job in alone.jobs] == [1]
+
+
+@pytest.mark.asyncio
+async def test_what_was_claimed_for_somebody_who_is_gone_is_handed_out_at_the_end(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        await here.routed(2)
+        parcels = taker(here, parcel=1)
+        asking = asyncio.create_task(parcels.take(None))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asking.cancel()
+
+        unwanted = await parcels.close()
+
+        assert sum(len(parcel.jobs) for parcel in unwanted) == await slots(here) <= 1
+        assert asking.cancelled()
+
+
+@pytest.mark.asyncio
 async def test_a_slot_that_is_given_back_makes_room_for_one_more(database_url: str) -> None:
     async with yard(database_url) as here:
         await here.provider_up(ceiling=1)

@@ -361,17 +361,22 @@ async def test_a_worker_that_must_stop_gives_back_what_it_has_not_begun(
 
 
 @pytest.mark.asyncio
-async def test_where_there_is_more_than_a_parcel_the_next_bell_is_rung(
+async def test_a_slot_goes_on_while_there_is_work_and_rings_for_the_others(
     database_url: str, redis_url: str
 ) -> None:
     async with serving(database_url, redis_url) as yards:
-        service = await yards.worker(ceiling=1)
-        await yards.here.routed(4)
+        service = await yards.worker(ceiling=3)
+        await yards.here.routed(24)
 
         await service.answer()
 
-        assert yards.bells("alpha") == 1
-        assert await yards.here.states() == {"succeeded": 2, "routed": 2}
+        assert yards.bells("alpha") == 2, "as many slots as the ceiling leaves"
+        assert await yards.here.states() == {"succeeded": 24}
+        rows = await yards.here.database.rows(
+            "select distinct convert_from(body, 'UTF8')::jsonb #>> '{facts,slot}' as slot from audit_events"
+            " where convert_from(body, 'UTF8')::jsonb ->> 'to' = 'serving'"
+        )
+        assert len(rows) == 1
 
 
 @pytest.mark.asyncio

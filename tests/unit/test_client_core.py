@@ -22,7 +22,7 @@ from classyard.client.asynchronous import AsyncClient
 from classyard.client.blocking import Client
 from classyard.client.bodies import Body, Document, packed
 from classyard.client.effects import Request
-from classyard.client.operations import Lines, Requirements, parameters
+from classyard.client.operations import Events, Lines, Requirements, parameters
 from classyard.client.problems import (
     BY_STATUS,
     BadAnswer,
@@ -340,10 +340,17 @@ def test_a_retry_that_may_have_been_done_is_not_done_again(both: Both) -> None:
     assert len(script) == 1
 
 
-def test_waiting_tells_each_move_once_and_ends(both: Both) -> None:
+NOBODY_TELLS = {"detail": "There is nothing at this address."}
+
+
+def event(**changes: Any) -> bytes:
+    return b"event: progress\nid: 4\ndata: " + json.dumps({**BATCH, **changes}).encode() + b"\n\n"
+
+
+def test_waiting_asks_now_and_then_where_nobody_tells(both: Both) -> None:
     seen: list[Any] = []
     moved = {**BATCH, "states": {"accepted": 1, "succeeded": 1}}
-    script: Script = [ok(one) for one in (BATCH, BATCH, moved, moved, DONE)]
+    script: Script = [ok(BATCH), ok(NOBODY_TELLS, 404), *(ok(one) for one in (BATCH, moved, moved, DONE))]
 
     done, _ = both.call(script, lambda c: c.wait("b1", on_progress=seen.append))
 
@@ -352,25 +359,77 @@ def test_waiting_tells_each_move_once_and_ends(both: Both) -> None:
     assert not script
 
 
+def test_waiting_listens_and_goes_on_where_the_connection_breaks(both: Both) -> None:
+    seen: list[Any] = []
+    half, over = event(states={"accepted": 1, "succeeded": 1}), event(status="done", states={"succeeded": 2})
+    script: Script = [
+        ok(BATCH),
+        httpx.Response(200, stream=Cut(b"retry: 2000\n\n: alive\n\n", half[:30], half[30:] + half)),
+        ok({**BATCH, "states": {"accepted": 1, "succeeded": 1}}),
+        httpx.Response(200, content=half + over),
+        ok(DONE),
+    ]
+
+    done, told = both.call(script, lambda c: c.wait("b1", on_progress=seen.append))
+
+    assert [one.final for one in seen] == [0, 1, 2]
+    assert done.finished_at is not None
+    assert told.seen[1].url.path == "/v1/reviews/b1/events"
+    assert told.seen[1].headers["accept"] == "text/event-stream"
+    assert not script
+
+
+@given(
+    st.lists(st.text("ab {}:", min_size=1, max_size=9), max_size=6),
+    st.sampled_from(["\n", "\r\n"]),
+    st.data(),
+)
+def test_events_come_out_whole_wherever_they_were_cut(
+    given_: list[str], end: str, data: st.DataObject
+) -> None:
+    whole = "".join(f": comment{end}event: x{end}data: {one}{end}{end}" for one in given_).encode()
+    events, found = Events(), []
+    while whole:
+        size = data.draw(st.integers(1, len(whole)))
+        found += events.add(whole[:size])
+        whole = whole[size:]
+
+    assert found == [one.encode() for one in given_]
+
+
 def test_a_wait_is_given_up_in_time_and_says_how_far_it_is(both: Both) -> None:
     with pytest.raises(NotFinished, match="0 of 2 documents"):
-        both.call([ok(BATCH), ok(BATCH)], lambda c: c.wait("b1", timeout_s=0))
+        both.call([ok(BATCH), ok(NOBODY_TELLS, 404)], lambda c: c.wait("b1", timeout_s=0))
 
 
-def test_results_that_break_off_are_taken_up_where_they_broke(both: Both) -> None:
+def test_results_that_break_off_are_taken_up_behind_the_last_one(both: Both) -> None:
     first, second, third = (json.dumps(row(f"j{n}")).encode() + b"\n" for n in (1, 2, 3))
     script: Script = [
         httpx.Response(200, stream=Cut(first + second[:9])),
         httpx.ReadTimeout("late"),
-        httpx.Response(200, stream=Cut(first, second)),
-        httpx.Response(200, content=first + second + third[:-1]),
+        httpx.Response(200, stream=Cut(second)),
+        httpx.Response(200, content=third[:-1]),
+        httpx.Response(200, content=third),
+    ]
+
+    found, told = both.call(script, lambda c: c.results("b1"))
+
+    assert [one.job_id for one in found] == ["j1", "j2", "j3"]
+    assert [request.url.params.get("after") for request in told.seen] == [None, "j1", "j1", "j2", "j2"]
+    assert told.seen[0].headers["accept"] == "application/x-ndjson"
+
+
+def test_results_that_begin_anew_are_not_given_twice(both: Both) -> None:
+    first, second, third = (json.dumps(row(f"j{n}")).encode() + b"\n" for n in (1, 2, 3))
+    script: Script = [
+        httpx.Response(200, stream=Cut(first + second)),
+        httpx.Response(200, stream=Cut(first)),
         httpx.Response(200, content=first + second + third),
     ]
 
     found, _ = both.call(script, lambda c: c.results("b1"))
 
     assert [one.job_id for one in found] == ["j1", "j2", "j3"]
-    assert not script
 
 
 def test_results_of_nothing_are_an_error(both: Both) -> None:

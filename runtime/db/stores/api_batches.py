@@ -1,4 +1,4 @@
-"""Batches as OpenAI's clients know them, beside the yard's batches that do their work."""
+"""Batches as clients of others know them, beside the yard's batches that do their work."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ async def create(connection: Connection, row: Row, *, window_s: int) -> Row | No
     rows = await fetch(
         connection,
         "insert into api_batches (id, tenant_id, key_id, endpoint, input_file_id, completion_window,"
-        " call_metadata, output_expires_s, idempotency_key, request_digest, expires_at)"
+        " call_metadata, output_expires_s, idempotency_key, request_digest, shape, requests, expires_at)"
         " values (%(id)s, %(tenant_id)s, %(key_id)s, %(endpoint)s, %(input_file_id)s, %(completion_window)s,"
-        " %(call_metadata)s::jsonb, %(output_expires_s)s, %(idempotency_key)s, %(request_digest)s,"
-        " now() + make_interval(secs => %(window_s)s))"
+        " %(call_metadata)s::jsonb, %(output_expires_s)s, %(idempotency_key)s, %(request_digest)s, %(shape)s,"
+        " %(requests)s, now() + make_interval(secs => %(window_s)s))"
         " on conflict (tenant_id, idempotency_key) do nothing returning *",
         {**row, "call_metadata": _json(row["call_metadata"]), "window_s": window_s},
     )
@@ -39,20 +39,35 @@ async def by_key(connection: Connection, tenant_id: str, key: str) -> Row:
     return rows[0]
 
 
-async def find(connection: Connection, tenant_id: str, api_batch_id: str) -> Row | None:
+async def find(connection: Connection, tenant_id: str, shape: str, api_batch_id: str) -> Row | None:
     rows = await fetch(
-        connection, "select * from api_batches where tenant_id = %s and id = %s", (tenant_id, api_batch_id)
+        connection,
+        "select * from api_batches where tenant_id = %s and shape = %s and id = %s",
+        (tenant_id, shape, api_batch_id),
     )
     return rows[0] if rows else None
 
 
-async def page(connection: Connection, tenant_id: str, *, after: str | None, most: int) -> list[Row]:
+async def page(
+    connection: Connection, tenant_id: str, shape: str, *, after: str | None, most: int
+) -> list[Row]:
     """Newest first, behind `after`."""
     return await fetch(
         connection,
-        "select * from api_batches where tenant_id = %(tenant)s and (%(after)s::text is null or id < %(after)s)"
-        " order by id desc limit %(most)s",
-        {"tenant": tenant_id, "after": after, "most": most},
+        "select * from api_batches where tenant_id = %(tenant)s and shape = %(shape)s"
+        " and (%(after)s::text is null or id < %(after)s) order by id desc limit %(most)s",
+        {"tenant": tenant_id, "shape": shape, "after": after, "most": most},
+    )
+
+
+async def page_before(
+    connection: Connection, tenant_id: str, shape: str, *, before: str, most: int
+) -> list[Row]:
+    """Those that are newer than `before`, the nearest first."""
+    return await fetch(
+        connection,
+        "select * from api_batches where tenant_id = %s and shape = %s and id > %s order by id limit %s",
+        (tenant_id, shape, before, most),
     )
 
 
@@ -82,15 +97,26 @@ async def usage(connection: Connection, tenant_id: str, batch_ids: list[str]) ->
     return {row["batch_id"]: row for row in rows}
 
 
-async def cancel(connection: Connection, tenant_id: str, api_batch_id: str) -> Row | None:
+async def cancel(connection: Connection, tenant_id: str, shape: str, api_batch_id: str) -> Row | None:
     """Asks for its end, where it has not ended; the first time counts. Gives it as it is then."""
     await fetch(
         connection,
         "update api_batches set cancelling_at = coalesce(cancelling_at, now()), claimed_until = null"
-        " where tenant_id = %s and id = %s and ended_at is null",
-        (tenant_id, api_batch_id),
+        " where tenant_id = %s and shape = %s and id = %s and ended_at is null",
+        (tenant_id, shape, api_batch_id),
     )
-    return await find(connection, tenant_id, api_batch_id)
+    return await find(connection, tenant_id, shape, api_batch_id)
+
+
+async def delete(connection: Connection, tenant_id: str, shape: str, api_batch_id: str) -> Row | None:
+    """Where it has ended; gives it as it was. The yard's batch stays."""
+    rows = await fetch(
+        connection,
+        "delete from api_batches where tenant_id = %s and shape = %s and id = %s and ended_at is not null"
+        " returning *",
+        (tenant_id, shape, api_batch_id),
+    )
+    return rows[0] if rows else None
 
 
 # -- for the desk
@@ -156,13 +182,14 @@ async def end(
     errors: list[dict[str, Any]] | None = None,
     output_file_id: str | None = None,
     error_file_id: str | None = None,
+    tally: dict[str, int] | None = None,
 ) -> None:
     """Once: what has ended stays as it is."""
     await fetch(
         connection,
         'update api_batches set "end" = %s, ended_at = now(), errors = %s::jsonb, output_file_id = %s,'
-        " error_file_id = %s, claimed_until = null where id = %s and ended_at is null",
-        (how, _json(errors or []), output_file_id, error_file_id, api_batch_id),
+        " error_file_id = %s, tally = %s::jsonb, claimed_until = null where id = %s and ended_at is null",
+        (how, _json(errors or []), output_file_id, error_file_id, _json(tally), api_batch_id),
     )
 
 

@@ -77,6 +77,11 @@ class Gate:
         may = not self.closed and may_enter(self.breaker, self.now, probe_is_held=self.probe_is_held)
         return may and self.backlog > 0 and self.held < self.allowed
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a slot that is held may have more jobs; else it is given back when its own are done."""
+        return not self.closed and not self.probes and self.backlog > 0 and self.held <= self.allowed
+
 
 _GATE = f"""
 select coalesce(p.set_ceiling, p.ceiling) as ceiling,
@@ -138,12 +143,25 @@ async def keep_buckets(connection: Connection, tenant_id: str, provider: str, le
 async def take_slot(
     connection: Connection, tenant_id: str, provider: str, worker_id: str, slot_id: str, *, lease_s: float
 ) -> None:
-    await fetch(
-        connection,
-        "insert into slots (id, tenant_id, provider, worker_id, lease_until)"
-        " values (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))",
-        (slot_id, tenant_id, provider, worker_id, lease_s),
-    )
+    await take_slots(connection, tenant_id, provider, worker_id, [slot_id], lease_s=lease_s)
+
+
+async def take_slots(
+    connection: Connection,
+    tenant_id: str,
+    provider: str,
+    worker_id: str,
+    slot_ids: Sequence[str],
+    *,
+    lease_s: float,
+) -> None:
+    if slot_ids:
+        await fetch(
+            connection,
+            "insert into slots (id, tenant_id, provider, worker_id, lease_until)"
+            " select id, %s, %s, %s, clock_timestamp() + make_interval(secs => %s) from unnest(%s::uuid[]) as a(id)",
+            (tenant_id, provider, worker_id, lease_s, list(slot_ids)),
+        )
 
 
 async def routed(connection: Connection, tenant_id: str, provider: str, *, most: int) -> list[Job]:
@@ -177,9 +195,13 @@ async def renew(connection: Connection, slot_ids: Sequence[str], *, lease_s: flo
     return frozenset(row["id"] for row in rows)
 
 
-async def held(connection: Connection, slot_ids: Sequence[str]) -> frozenset[str]:
-    """Those of the slots that were not taken back; their leases are left as they are."""
-    rows = await fetch(connection, "select id::text from slots where id = any(%s::uuid[])", (list(slot_ids),))
+async def held(connection: Connection, slot_ids: Sequence[str], *, keep: bool = False) -> frozenset[str]:
+    """Those of the slots that were not taken back; their leases are left as they are. With `keep` nobody takes them
+    back until the transaction ends."""
+    ending = " for key share" if keep else ""
+    rows = await fetch(
+        connection, f"select id::text from slots where id = any(%s::uuid[]){ending}", (list(slot_ids),)
+    )
     return frozenset(row["id"] for row in rows)
 
 

@@ -12,6 +12,9 @@ PIECE_BYTES = 1024 * 1024
 
 _SHOWN = "id, filename, purpose, size_bytes, created_at, expires_at"
 
+INNER = "message_batch"
+"""The purpose of files that callers never see: bodies and results of Message Batches."""
+
 
 async def begin(
     connection: Connection, file_id: str, tenant_id: str, filename: str, purpose: str, expires_s: int | None
@@ -51,12 +54,12 @@ async def finish(
     return rows[0]
 
 
-async def find(connection: Connection, tenant_id: str, file_id: str) -> Row | None:
+async def find(connection: Connection, tenant_id: str, file_id: str, *, is_inner: bool = False) -> Row | None:
     rows = await fetch(
         connection,
         f"select {_SHOWN} from api_files where tenant_id = %s and id = %s and is_whole"
-        " and (expires_at is null or expires_at > now())",
-        (tenant_id, file_id),
+        " and (purpose = %s) = %s and (expires_at is null or expires_at > now())",
+        (tenant_id, file_id, INNER, is_inner),
     )
     return rows[0] if rows else None
 
@@ -75,10 +78,10 @@ async def page(
     return await fetch(
         connection,
         f"select {_SHOWN} from api_files where tenant_id = %(tenant)s and is_whole"
-        " and (expires_at is null or expires_at > now())"
+        " and purpose <> %(inner)s and (expires_at is null or expires_at > now())"
         " and (%(purpose)s::text is null or purpose = %(purpose)s)"
         f" and (%(after)s::text is null or id {beyond} %(after)s) order by id {order} limit %(most)s",
-        {"tenant": tenant_id, "purpose": purpose, "after": after, "most": most},
+        {"tenant": tenant_id, "inner": INNER, "purpose": purpose, "after": after, "most": most},
     )
 
 
@@ -89,12 +92,12 @@ async def piece(connection: Connection, file_id: str, number: int) -> bytes | No
     return bytes(rows[0]["body"]) if rows else None
 
 
-async def delete(connection: Connection, tenant_id: str, file_id: str) -> bool:
+async def delete(connection: Connection, tenant_id: str, file_id: str, *, is_inner: bool = False) -> bool:
     """Whether there was one."""
     rows = await fetch(
         connection,
-        "delete from api_files where tenant_id = %s and id = %s returning id",
-        (tenant_id, file_id),
+        "delete from api_files where tenant_id = %s and id = %s and (purpose = %s) = %s returning id",
+        (tenant_id, file_id, INNER, is_inner),
     )
     return bool(rows)
 

@@ -1,25 +1,30 @@
 """Jobs: read as values, and moved. `move` is the only writer of a job's state, version and audit events.
 
-One statement changes the rows and writes the events: neither is ever there without the other.
+One statement changes the rows and writes the events: neither is ever there without the other. What endpoints want to be
+told of it is written in the same transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from runtime.db.session import Connection, Row, fetch
-from runtime.db.stores import budgets
+from runtime.db.stores import budgets, webhooks
 from schemas.audit import AuditEvent, event
+from schemas.changing import changed
 from schemas.decision import step_of
 from schemas.features import JobFeatures, features_of
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Quality, Sensitivity
+from schemas.webhooks import told_as
 
 _LANES = tuple(Lane)
 
@@ -45,43 +50,75 @@ class Move:
 def move_of(before: Job, after: Job, *, at: datetime, actor: str, facts: Mapping[str, Any]) -> Move:
     """The move with its audit event; `after` as it will be stored, with the new head of its chain."""
     written = event(before, after, at=at, actor=actor, facts=facts)
-    return Move(before, replace(after, audit_head=written.hash), written)
+    return Move(before, changed(after, audit_head=written.hash), written)
 
 
-_MOVE = """
+_MOVING: dict[str, tuple[str, Callable[[Job], Any]]] = {
+    "state": ("text", lambda job: job.state.value),
+    "lease_token": ("bigint", attrgetter("lease_token")),
+    "slot_id": ("uuid", attrgetter("slot_id")),
+    "route_class": ("text", attrgetter("route_class")),
+    "provider": ("text", attrgetter("provider")),
+    "model": ("text", attrgetter("model")),
+    "plan": ("jsonb", lambda job: orjson.dumps(job.plan).decode()),
+    "step": ("int", attrgetter("step")),
+    "attempts": ("int", attrgetter("attempts")),
+    "excused": ("int", attrgetter("excused")),
+    "step_attempts": ("int", attrgetter("step_attempts")),
+    "interruptions": ("int", attrgetter("interruptions")),
+    "plans": ("int", attrgetter("plans")),
+    "not_before": ("timestamptz", attrgetter("not_before")),
+    "reason_code": ("text", attrgetter("reason_code")),
+    "reason": ("text", attrgetter("reason")),
+    "cost_usd_micros": ("bigint", attrgetter("cost_usd_micros")),
+    "start_by": ("timestamptz", attrgetter("start_by")),
+    "work_ms": ("bigint", attrgetter("work_ms")),
+    "reserved_usd_micros": ("bigint", attrgetter("reserved_usd_micros")),
+}
+"""What a move may change, each with its type and how it is read; `features` come beside these."""
+
+_AHEAD = frozenset({"attempts", "step_attempts"})
+"""Always sent: a worker counts a call before it makes it, so the job that it moves is ahead of its row in these."""
+
+_SPECIAL = {
+    "features": "features = coalesce(a.features, j.features), tokens = a.tokens",
+    "reserved_usd_micros": "reserved_usd_micros = a.reserved_usd_micros, reserved_on = case"
+    " when a.reserved_usd_micros > 0 then (now() at time zone 'utc')::date::text else j.reserved_on end",
+}
+
+
+_FENCE = "and j.version = a.version and j.lease_token = a.token"
+
+
+@cache
+def _statement(columns: tuple[str, ...], fence: str) -> str:
+    """What a column held is what it holds, since the version stands in the condition: only what changes is sent. A
+    yard sees a few kinds of moves, and so a few statements."""
+    types = {name: _MOVING[name][0] for name in columns if name != "features"}
+    types |= {"features": "jsonb", "tokens": "int"} if "features" in columns else {}
+    names = ["id", "version", "token", "tenant", "body", "prev_hash", "audit_head", *types]
+    sent = ", ".join(f"%({name})s::{kind}[]" for name, kind in types.items())
+    sets = ", ".join(_SPECIAL.get(name, f"{name} = a.{name}") for name in columns)
+    return f"""
 with asked as (
     select * from unnest(
-        %(id)s::uuid[], %(version)s::int[], %(token)s::bigint[], %(state)s::text[], %(lease_token)s::bigint[],
-        %(slot_id)s::uuid[], %(route_class)s::text[], %(features)s::jsonb[], %(tokens)s::int[],
-        %(provider)s::text[], %(model)s::text[], %(plan)s::jsonb[], %(step)s::int[], %(attempts)s::int[],
-        %(excused)s::int[], %(step_attempts)s::int[], %(interruptions)s::int[], %(plans)s::int[],
-        %(not_before)s::timestamptz[],
-        %(reason_code)s::text[], %(reason)s::text[], %(cost)s::bigint[], %(start_by)s::timestamptz[],
-        %(work_ms)s::bigint[],
-        %(reserved)s::bigint[], %(audit_head)s::bytea[],
-        %(tenant)s::text[], %(body)s::bytea[], %(prev_hash)s::bytea[]
-    ) as t(id, version, token, state, lease_token, slot_id, route_class, features, tokens, provider, model, plan,
-           step, attempts, excused, step_attempts, interruptions, plans, not_before, reason_code, reason, cost,
-           start_by, work_ms, reserved, audit_head, tenant, body, prev_hash)
+        %(id)s::uuid[], %(version)s::int[], %(token)s::bigint[], %(tenant)s::text[], %(body)s::bytea[],
+        %(prev_hash)s::bytea[], %(audit_head)s::bytea[], {sent}
+    ) as t({", ".join(names)})
 ), moved as (
-    update jobs j set
-        state = a.state, version = j.version + 1, lease_token = a.lease_token, slot_id = a.slot_id,
-        route_class = a.route_class, features = coalesce(a.features, j.features), tokens = a.tokens,
-        provider = a.provider, model = a.model, plan = a.plan, step = a.step, attempts = a.attempts,
-        excused = a.excused,
-        step_attempts = a.step_attempts, interruptions = a.interruptions, plans = a.plans,
-        not_before = a.not_before, reason_code = a.reason_code, reason = a.reason, cost_usd_micros = a.cost,
-        start_by = a.start_by, work_ms = a.work_ms, reserved_usd_micros = a.reserved,
-        reserved_on = case when a.reserved > 0 then (now() at time zone 'utc')::date::text else j.reserved_on end,
-        audit_head = a.audit_head, updated_at = clock_timestamp()
+    update jobs j set version = j.version + 1, audit_head = a.audit_head, updated_at = clock_timestamp()
+        , {sets}
     from asked a
-    where j.id = a.id and j.tenant_id = a.tenant and j.version = a.version and j.lease_token = a.token
+    where j.id = a.id and j.tenant_id = a.tenant {fence}
     returning j.id, j.version
 ), written as (
     insert into audit_events (tenant_id, job_id, version, body, prev_hash, hash)
     select a.tenant, m.id, m.version, a.body, a.prev_hash, a.audit_head from moved m join asked a on a.id = m.id
 )
-select id::text from moved
+select id::text, exists (
+    select 1 from webhook_endpoints e
+    where e.tenant_id = any(%(tenant)s) and e.disabled_at is null and e.events && %(told)s::text[]) as is_told
+from moved
 """
 
 
@@ -93,7 +130,8 @@ async def move(connection: Connection, moves: Sequence[Move]) -> frozenset[str]:
     """
     if not moves:
         return frozenset()
-    before, after = [m.before for m in moves], [m.after for m in moves]
+    before = [m.before for m in moves]
+    columns = _changed(moves)
     arguments = {
         "id": [job.id for job in before],
         "version": [job.version for job in before],
@@ -101,9 +139,14 @@ async def move(connection: Connection, moves: Sequence[Move]) -> frozenset[str]:
         "tenant": [job.tenant_id for job in before],
         "body": [m.event.body for m in moves],
         "prev_hash": [m.event.prev_hash for m in moves],
-        **_moving(after, before),
+        "audit_head": [m.after.audit_head for m in moves],
+        "told": list({kind for m in moves if (kind := told_as(m.after.state))}),
+        **_values(columns, moves),
     }
-    moved = frozenset(row["id"] for row in await fetch(connection, _MOVE, arguments))
+    rows = await fetch(connection, _statement(columns, _FENCE), arguments)
+    moved = frozenset(row["id"] for row in rows)
+    if rows and rows[0]["is_told"]:
+        await webhooks.tell_jobs(connection, [m.after for m in moves if m.after.id in moved])
     await budgets.reserve(connection, _reservations(moves, moved))
     return moved
 
@@ -118,35 +161,29 @@ def _reservations(moves: Sequence[Move], moved: frozenset[str]) -> list[tuple[st
     return [change for change in changes if change[1]]
 
 
-def _moving(after: Sequence[Job], before: Sequence[Job]) -> dict[str, list[Any]]:
-    return {
-        "state": [job.state.value for job in after],
-        "lease_token": [job.lease_token for job in after],
-        "slot_id": [job.slot_id for job in after],
-        "route_class": [job.route_class for job in after],
-        "features": [
-            _features_json(new.features) if new.features is not old.features else None
-            for new, old in zip(after, before, strict=True)
-        ],
-        "tokens": [job.features.tokens if job.features else 0 for job in after],
-        "provider": [job.provider for job in after],
-        "model": [job.model for job in after],
-        "plan": [orjson.dumps(job.plan).decode() for job in after],
-        "step": [job.step for job in after],
-        "attempts": [job.attempts for job in after],
-        "excused": [job.excused for job in after],
-        "step_attempts": [job.step_attempts for job in after],
-        "interruptions": [job.interruptions for job in after],
-        "plans": [job.plans for job in after],
-        "not_before": [job.not_before for job in after],
-        "reason_code": [job.reason_code for job in after],
-        "reason": [job.reason for job in after],
-        "cost": [job.cost_usd_micros for job in after],
-        "start_by": [job.start_by for job in after],
-        "work_ms": [job.work_ms for job in after],
-        "reserved": [job.reserved_usd_micros for job in after],
-        "audit_head": [job.audit_head for job in after],
-    }
+def _changed(moves: Sequence[Move]) -> tuple[str, ...]:
+    """What any of the moves changes, in the order of the table above."""
+    pairs = [(m.before, m.after) for m in moves]
+    found = [
+        name
+        for name in _MOVING
+        if name in _AHEAD or any(getattr(old, name) != getattr(new, name) for old, new in pairs)
+    ]
+    if any(old.features is not new.features for old, new in pairs):
+        found.append("features")
+    return tuple(found)
+
+
+def _values(columns: Sequence[str], moves: Sequence[Move]) -> dict[str, list[Any]]:
+    after = [m.after for m in moves]
+    values = {name: list(map(read, after)) for name, (_, read) in _MOVING.items() if name in columns}
+    if "features" in columns:
+        values["features"] = [
+            _features_json(m.after.features) if m.after.features is not m.before.features else None
+            for m in moves
+        ]
+        values["tokens"] = [job.features.tokens if job.features else 0 for job in after]
+    return values
 
 
 async def classify(connection: Connection, jobs: Sequence[Job]) -> None:

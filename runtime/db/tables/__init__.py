@@ -12,6 +12,12 @@ from runtime.db.tables.jobs import JobRow
 from runtime.db.tables.ladders import LadderLabelRow, RungAnswerRow
 from runtime.db.tables.named import ArtifactRow, DocumentRow, TenantRow
 from runtime.db.tables.record import AttemptRow, AuditEventRow, DecisionRow, ResultRow
+from runtime.db.tables.webhooks import (
+    WebhookAttemptRow,
+    WebhookDeliveryRow,
+    WebhookEndpointRow,
+    WebhookEventRow,
+)
 
 metadata = SQLModel.metadata
 
@@ -36,6 +42,10 @@ __all__ = [
     "RungAnswerRow",
     "SlotRow",
     "TenantRow",
+    "WebhookAttemptRow",
+    "WebhookDeliveryRow",
+    "WebhookEndpointRow",
+    "WebhookEventRow",
     "WorkerRow",
     "metadata",
 ]

@@ -65,7 +65,8 @@ class ApiFilePieceRow(SQLModel, table=True):
 
 
 class ApiBatchRow(SQLModel, table=True):
-    """A batch of OpenAI's shape. Its work is a batch of the yard, from `in_progress_at` on; times make its status."""
+    """A batch of OpenAI's or Anthropic's shape. Its work is a batch of the yard, from `in_progress_at` on; times make
+    its status."""
 
     __tablename__ = "api_batches"
     __table_args__ = (
@@ -75,7 +76,7 @@ class ApiBatchRow(SQLModel, table=True):
     )
 
     id: str = Field(sa_column=columns.key())
-    """`batch_` and an id in the order of making."""
+    """`batch_` or `msgbatch_`, and an id in the order of making."""
     tenant_id: str = Field(sa_column=columns.words())
     key_id: str = Field(sa_column=columns.words())
     """Who made it."""
@@ -104,3 +105,9 @@ class ApiBatchRow(SQLModel, table=True):
     """`completed`, `failed`, `expired` or `cancelled`; with `ended_at`, once, and never changed."""
     claimed_until: datetime | None = Field(sa_column=columns.instant(nullable=True))
     """An API process works on it; another one may after this."""
+    shape: str = Field(sa_column=columns.words(server_default=text("'openai'")))
+    """`openai` or `anthropic`: whose clients know it."""
+    requests: int | None = Field(sa_column=columns.number(nullable=True))
+    """Where they were counted when it was made."""
+    tally: dict[str, Any] | None = Field(sa_column=columns.json(nullable=True))
+    """Requests by what became of them, in the shape's words; with its end."""

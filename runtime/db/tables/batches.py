@@ -49,6 +49,8 @@ class BatchRow(SQLModel, table=True):
     """The batch of which this one takes up what did not succeed."""
     cancelled_at: datetime | None = Field(sa_column=columns.instant(nullable=True))
     """When all that was still open in it was cancelled."""
+    webhook_endpoint: str | None = Field(sa_column=columns.words(nullable=True))
+    """The endpoint that is told of this batch beside those that are told of every one."""
 
 
 class RejectionRow(SQLModel, table=True):

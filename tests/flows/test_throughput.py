@@ -1,0 +1,27 @@
+"""The throughput benchmark in its smallest form: a yard serves, everything is checked, and nothing is left running."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from benchmarks.throughput import serving
+from benchmarks.throughput.ground import ground
+
+pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("flows-throughput")]
+
+
+def test_a_yard_is_measured_and_nothing_is_left() -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    with ground(seed=3) as stood_on:
+        (run,) = serving.repeated(stood_on, jobs=40, runs=1, warm=10)
+        seen = stood_on.pretend.seen()
+
+    assert seen["calls"] == 40
+    assert seen["peak"] <= 64
+    assert run.per_s > 0
+    assert run.spent.of("router") > 0
+    assert run.cpu_ms > run.cpu_ms_python > 0
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
