@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 
-.PHONY: help setup demo test faults bench memory check up down format lock clean
+.PHONY: help setup demo test faults bench fuzz memory check up down format lock clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,10 @@ test: setup ## all tests, on a real Valkey and a real PostgreSQL that the suite 
 FAULTS ?= usual
 faults: setup ## break a yard in every known way, count what was lost (FAULTS=quick: some minutes, usual: a quarter of an hour, full: hours)
 	@$(BIN)/python -m benchmarks.faults $(if $(filter usual,$(FAULTS)),,--$(FAULTS)) --write
+
+FUZZ ?= 800
+fuzz: setup ## try the HTTP API with FUZZ made-up requests for every operation (800: more than 20,000, some 20 minutes)
+	@CLASSYARD_FUZZ_CASES=$(FUZZ) $(BIN)/python -m pytest tests/api/test_schemathesis.py -n $(WORKERS) --dist load -q
 
 ROUTING ?= quick
 bench: setup ## measure throughput, routing and guardrails, a quarter of an hour; ROUTING=full: twenty minutes more, and its section is written

@@ -11,6 +11,7 @@ import socket
 
 import uvloop
 
+from classyard.advice import advisers
 from classyard.commands.keys import add_key, pepper_of
 from classyard.context import Context
 from classyard.embedded.home import kept_key, write_atomically
@@ -61,7 +62,13 @@ async def _serve(context: Context, pepper: str, listener: socket.socket, host: s
     await database.open()
     bells = RedisDoorbells(make_redis(settings.redis_url, timeout_s=BELL_S), metrics)
     state = ApiState(
-        settings, database, bells, pepper, context.review, context.review_names, policy=context.policy
+        settings,
+        database,
+        bells,
+        pepper,
+        context.review,
+        context.review_names,
+        advisers=advisers(context),
     )
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     said = Heartbeat(

@@ -47,10 +47,9 @@ def export(rows: Iterable[Row], to: str | Path, *, columns: Sequence[str], form:
     and where `rows` raises, a file that stood there stands unchanged. A reader of a pipe that goes away raises
     `BrokenPipeError`, as anywhere.
     """
-    encode = _jsonl if form is ExportFormat.JSONL else _csv
     chunk, count = bytearray(), -1 if form is ExportFormat.CSV else 0  # the header is no row
     with _target(str(to)) as stream:
-        for line in encode(rows, columns):
+        for line in encoded(rows, columns=columns, form=form):
             chunk += line
             count += 1
             if len(chunk) >= BUFFER_BYTES:
@@ -58,6 +57,20 @@ def export(rows: Iterable[Row], to: str | Path, *, columns: Sequence[str], form:
                 chunk.clear()
         _write(stream, chunk, str(to))
     return count
+
+
+def encoded(
+    rows: Iterable[Row], *, columns: Sequence[str], form: ExportFormat, with_header: bool = True
+) -> Iterator[bytes]:
+    """A line a row, its end included; of CSV with a header before them, unless they go on where others ended."""
+    if form is ExportFormat.JSONL:
+        yield from _jsonl(rows, columns)
+        return
+    written = _csv(rows, columns)
+    header = next(written)
+    if with_header:
+        yield header
+    yield from written
 
 
 def safe_cell(value: Any) -> str | int | float | None:

@@ -76,7 +76,12 @@ class YamlFile:
 
 def read_yaml(path: Path) -> YamlFile:
     """Raises `BadConfiguration` for a file that is not there, cannot be read, or is not plain YAML."""
-    text = _text(path)
+    return parsed_yaml(_bytes(path), path)
+
+
+def parsed_yaml(raw: bytes, path: Path) -> YamlFile:
+    """The same of what is in memory already; `path` is what errors call it."""
+    text = _text(raw, path)
     try:
         _check_shape(path, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -89,12 +94,15 @@ def read_yaml(path: Path) -> YamlFile:
     return YamlFile(path, data, reader.lines)
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadConfiguration(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _text(raw: bytes, path: Path) -> str:
     if len(raw) > MAX_BYTES:
         raise BadConfiguration(f"is larger than {MAX_BYTES:,} bytes", where=str(path))
     try:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from classyard.advice import advisers
+from classyard.context import Context
+from classyard.embedded.home import Home
 from producer.api.app import create_app
 from producer.api.desk import Desk
 from producer.api.guard import Limits
@@ -25,7 +30,7 @@ from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.review import Review
 from schemas.scopes import Scope
-from tests.engine_values import NOON, a_policy
+from tests.engine_values import NOON
 from tests.yard import REVIEW, TENANT, Yard, a_plan, a_result, an_attempt, counted, fake_bells, yard
 
 PEPPER = "a pepper that is long enough for a test"
@@ -122,12 +127,27 @@ def find_review(name: str) -> Review:
 async def counter(
     database_url: str, *, bells: Doorbells | None = None, limits: Limits | None = None, **settings: Any
 ) -> AsyncIterator[Counter]:
+    with tempfile.TemporaryDirectory() as name:
+        async with _counter(Path(name), database_url, bells, limits, settings) as made:
+            yield made
+
+
+@asynccontextmanager
+async def _counter(
+    folder: Path, database_url: str, bells: Doorbells | None, limits: Limits | None, settings: dict[str, Any]
+) -> AsyncIterator[Counter]:
     # Tests try many keys that are not valid, all from one address.
-    async with yard(database_url, **{"api_failures_per_minute": 0, **settings}) as here:
-        bells = bells or fake_bells()[0]
+    settings = {"redis_url": "redis://nobody", "api_failures_per_minute": 0, **settings}
+    async with yard(database_url, **settings) as here:
         names = (REVIEW.review,)
         state = ApiState(
-            here.settings, here.database, bells, PEPPER, find_review, lambda: names, policy=a_policy
+            here.settings,
+            here.database,
+            bells or fake_bells()[0],
+            PEPPER,
+            find_review,
+            lambda: names,
+            advisers=advisers(Context(here.settings, Home(folder), {})),
         )
         app = create_app(state, limits=limits, with_desk=False)
         transport = httpx.ASGITransport(app)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from classyard.commands.openapi import written
 from runtime.metrics import Metrics
 from runtime.settings import Settings
 from schemas.lifecycle import drawing
@@ -22,6 +23,7 @@ SETTINGS_PAGE = "docs/settings.md"
 API_PAGE = "docs/api.md"
 METRICS_PAGE = "docs/metrics.md"
 ARCHITECTURE_PAGE = "docs/architecture.md"
+OPENAPI_PAGE = "docs/openapi.json"
 
 _SETTINGS_HEAD = """# Settings
 
@@ -49,6 +51,8 @@ def made(root: Path) -> dict[str, str]:
         text = (root / path).read_text(encoding="utf-8") if (root / path).exists() else ""
         if f"<!-- {mark}" in text:
             pages[path] = between(text, mark, inside)
+    if (root / OPENAPI_PAGE).exists():
+        pages[OPENAPI_PAGE] = written()
     return pages
 
 

@@ -306,3 +306,11 @@ def replay(
     from classyard.commands.replay import replay as again
 
     raise typer.Exit(again(here(), batch, verify=verify, policy=other))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP API. No yard has to run."""
+    from classyard.commands.openapi import written
+
+    sys.stdout.write(written())

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from classyard.commands import features_view, history_view, result_view, rungs_view
 from classyard.commands.progress_view import STYLES
-from classyard.commands.stored import decision_flaw, decision_of
 from classyard.commands.story import Story
 from classyard.commands.terminal import (
     UNKNOWN,
@@ -33,6 +32,7 @@ from producer.money import format_usd
 from router_worker.engine.explain import explain
 from runtime.db.session import Row
 from schemas.lifecycle import JobState
+from schemas.stored import decision_flaw, decision_of
 
 
 def parts(story: Story, *, width: int) -> Iterator[RenderableType]:
@@ -111,13 +111,13 @@ def _decisions(story: Story) -> Iterator[RenderableType]:
         yield heading(f"Decision{of}", under)
         if flaw := decision_flaw(row, story.events):
             yield alarm(f"This decision was changed after it was made: {flaw}.")
-        yield from (indented(Text(line.lstrip()), by=_depth(line)) for line in _told(row["body"]))
+        yield from (indented(Text(line.lstrip()), by=_depth(line)) for line in told(row["body"]))
         yield indented(Text(_digests(row), style="dim"))
     if not story.decisions:
         yield heading("Decision", "none yet")
 
 
-def _told(body: bytes) -> list[str]:
+def told(body: bytes) -> list[str]:
     """The decision in plain sentences. The indentation is ours; what follows it names what others have named."""
     try:
         sentences = explain(decision_of(body))

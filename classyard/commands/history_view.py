@@ -10,7 +10,6 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from classyard.commands.stored import body_of, chain_flaw
 from classyard.commands.story import Story
 from classyard.commands.terminal import (
     alarm,
@@ -24,6 +23,7 @@ from classyard.commands.terminal import (
     span,
 )
 from schemas.audit import AuditEvent
+from schemas.stored import body_of, chain_flaw
 
 
 def parts(story: Story) -> Iterator[RenderableType]:

@@ -17,6 +17,7 @@ from governance.policies.source import load_policy
 from router_worker.engine.decide import prepare
 from runtime.yaml_files import read_yaml
 from schemas.canonical import digest
+from schemas.catalog import Catalog
 from schemas.decision import Decision
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy
@@ -32,12 +33,17 @@ def lint(context: Context, file: Path) -> int:
     """
     hush()
     policy, where = load_policy(file), read_yaml(file).where
-    found = remarks_on(policy, catalogs.of_files(context), _decider)
+    found = remarks_of(policy, catalogs.of_files(context))
     screen = console()
     for remark in found:
         tell(screen, Text(shown(f"{where(remark.place)}: {remark.sentence} [{remark.code}]", most=LONGEST)))
     screen.print(Text(verdict(policy, found), style="bold"))
     return 1 if found else 0
+
+
+def remarks_of(policy: RoutingPolicy, catalog: Catalog) -> list[Remark]:
+    """Tried with the engine itself."""
+    return remarks_on(policy, catalog, _decider)
 
 
 def verdict(policy: RoutingPolicy, found: Iterable[Remark]) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 from rich.text import Text
 
 from classyard.commands import resolve
-from classyard.commands.result_rows import COLUMNS, harmless, result_row
+from classyard.commands.result_rows import harmless
 from classyard.commands.terminal import console, counted, hush, note, shown, tell
 from classyard.context import Context
 from producer.exports import ExportFormat, export
+from producer.result_rows import COLUMNS, result_row
 from runtime.db.session import Database, Row
 from runtime.db.stores import views
 from schemas.errors import BadInput

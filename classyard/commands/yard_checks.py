@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from classyard.commands.checks import Check, failed, passed, warned
-from classyard.commands.stored import chain_flaw
 from classyard.commands.terminal import counted
 from classyard.context import Context
 from runtime.celery_app import make_app, transport_faults
@@ -17,6 +16,7 @@ from runtime.health import Finding, check_broker, check_database
 from runtime.settings import Settings
 from schemas.audit import AuditEvent
 from schemas.messages import CLASSIFIER_QUEUE
+from schemas.stored import chain_flaw
 
 SAMPLE = 1_000
 """Jobs whose audit is verified, the newest first."""

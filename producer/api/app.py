@@ -7,17 +7,51 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from producer.api import answers, anthropic_batches, batches, files, models, reviews, submissions, webhooks
+from producer.api import answers, anthropic_batches, batches, files, models, openapi, submissions, webhooks
 from producer.api.auth import require_guarded
 from producer.api.desk import Desk
 from producer.api.errors import add_handlers
 from producer.api.guard import Guard, Limits
+from producer.api.native import batches as review_batches
+from producer.api.native import events, jobs, policies, quotes, results
+from producer.api.native.found import only_known
+from producer.api.native.watch import Watch
 from producer.api.state import ApiState
 from producer.api.waiting import Waiting
 from producer.webhooks.service import deliver
 from runtime.heartbeat import stop
+
+NATIVE_ROUTERS = (
+    *(quotes.router, review_batches.router, events.router, results.router),
+    *(jobs.router, policies.router),
+)
+"""A quote first, since `quote` would else be read as the id of a batch."""
+
+
+def routed(**more: Any) -> FastAPI:
+    """All routes, with nothing behind them yet."""
+    app = FastAPI(
+        title="Classyard",
+        # Its pages would be routes that nobody is asked at, and its telemetry logs what errors say.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"logs": False, "tracing": False, "metrics": False},
+        redirect_slashes=False,
+        **more,
+    )
+    app.include_router(files.router)
+    app.include_router(batches.router)
+    app.include_router(models.router)
+    app.include_router(answers.router)
+    app.include_router(anthropic_batches.router)
+    app.include_router(submissions.router)
+    app.include_router(webhooks.router)
+    for router in (*NATIVE_ROUTERS, openapi.router):
+        app.include_router(router, dependencies=[Depends(only_known)])
+    return app
 
 
 def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool = True) -> FastAPI:
@@ -34,27 +68,11 @@ def create_app(state: ApiState, *, limits: Limits | None = None, with_desk: bool
         finally:
             await stop(*tasks, waiting.looking)
 
-    app = FastAPI(
-        title="Classyard",
-        lifespan=lifespan,
-        # Its pages would be routes that nobody is asked at, and its telemetry logs what errors say.
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        telemetry={"logs": False, "tracing": False, "metrics": False},
-        redirect_slashes=False,
-    )
+    app = routed(lifespan=lifespan)
     app.state.yard = state
+    app.state.watch = Watch(state.database, state.tenant)
     app.state.waiting = waiting
     app.state.limits = chosen
-    app.include_router(files.router)
-    app.include_router(batches.router)
-    app.include_router(models.router)
-    app.include_router(answers.router)
-    app.include_router(anthropic_batches.router)
-    app.include_router(submissions.router)
-    app.include_router(reviews.router)
-    app.include_router(webhooks.router)
     add_handlers(app)
     app.add_middleware(
         Guard,

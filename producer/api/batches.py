@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from producer.api.asked import requirements_of
 from producer.api.auth import Caller, Needs
@@ -31,6 +31,15 @@ Watcher = Annotated[Caller, Depends(Needs(Scope.SUBMITTER, Scope.REVIEWER, Scope
 router = APIRouter(prefix="/v1/batches")
 
 
+def _text(given: str) -> str:
+    if "\0" in given or (not given.isascii() and any("\ud800" <= one <= "\udfff" for one in given)):
+        raise ValueError("It holds U+0000 or half a character")
+    return given
+
+
+Text = Annotated[str, AfterValidator(_text)]
+
+
 class OutputExpires(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,10 +50,10 @@ class OutputExpires(BaseModel):
 class NewBatch(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    input_file_id: str = Field(max_length=100)
-    endpoint: str = Field(max_length=100)
-    completion_window: str = Field(max_length=60)
-    metadata: dict[str, str] | None = None
+    input_file_id: Text = Field(max_length=100)
+    endpoint: Text = Field(max_length=100)
+    completion_window: Text = Field(max_length=60)
+    metadata: dict[Text, Text] | None = None
     output_expires_after: OutputExpires | None = None
 
 
@@ -124,7 +133,7 @@ def require_small(metadata: Mapping[str, str]) -> None:
 async def every(
     request: Request,
     caller: Watcher,
-    after: str | None = None,
+    after: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
@@ -134,7 +143,9 @@ async def every(
 
 
 @router.get("/{batch_id}")
-async def one(request: Request, caller: Watcher, batch_id: str) -> dict[str, Any]:
+async def one(
+    request: Request, caller: Watcher, batch_id: Annotated[str, Path(max_length=100)]
+) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
         row = await api_batches.find(connection, caller.tenant, OPENAI, batch_id)
         if row is None:
@@ -143,7 +154,9 @@ async def one(request: Request, caller: Watcher, batch_id: str) -> dict[str, Any
 
 
 @router.post("/{batch_id}/cancel")
-async def cancel(request: Request, caller: Submitter, batch_id: str) -> dict[str, Any]:
+async def cancel(
+    request: Request, caller: Submitter, batch_id: Annotated[str, Path(max_length=100)]
+) -> dict[str, Any]:
     """`cancelling` at once, and `cancelled` when its partial results are written."""
     state = state_of(request)
     async with state.database.transaction() as connection:

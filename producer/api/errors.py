@@ -13,16 +13,27 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from producer.api import anthropic_errors
+from producer.sources.places import printable
 from runtime.logs import logger
-from schemas.errors import BadInput, CallerMistake, KeyConflict, SurroundingsFault, UnknownName
+from schemas.errors import (
+    BadInput,
+    CallerMistake,
+    ConfigurationError,
+    KeyConflict,
+    SurroundingsFault,
+    UnknownName,
+)
 
 NATIVE = "/v1/reviews"
+POLICY = "/v1/policy"
+OPENAPI = "/v1/openapi.json"
 WEBHOOKS = "/v1/webhooks"
-PROBLEMS = (NATIVE, WEBHOOKS)
+PROBLEMS = (NATIVE, WEBHOOKS, POLICY, OPENAPI)
 """Below these errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
 
 REQUEST_ID = "classyard.request_id"
@@ -93,6 +104,9 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(CallerMistake, _mistake)
     app.add_exception_handler(SurroundingsFault, _fault)
+    app.add_exception_handler(ConfigurationError, _misconfigured)
+    for unkept in (DataError, UnicodeEncodeError):
+        app.add_exception_handler(unkept, _unkept)
 
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
@@ -112,11 +126,12 @@ async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
     """The first field that is wrong. The input itself is left out."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    where = printable(".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")))[
+        :80
+    ]
     missing = first["type"] == "missing"
-    message = (
-        f"Missing required parameter: '{where}'." if missing else f"{where or 'The body'}: {first['msg']}."
-    )
+    sentence = first["msg"].removeprefix("Value error, ")
+    message = f"Missing required parameter: '{where}'." if missing else f"{where or 'The body'}: {sentence}."
     code = "missing_required_parameter" if missing else "invalid_value"
     return ApiError(400, message, code=code, param=where or None).answer(request.scope)
 
@@ -130,3 +145,17 @@ async def _mistake(request: Request, error: Exception) -> JSONResponse:
 async def _fault(request: Request, error: Exception) -> JSONResponse:
     logger().warning("api.not_served", error=type(error).__name__)
     return ApiError(503, f"{error} Try again later.", code="service_unavailable").answer(request.scope)
+
+
+async def _misconfigured(request: Request, error: Exception) -> JSONResponse:
+    """A file of this yard cannot be read: whoever asks can do nothing about it, and is told no path."""
+    logger().error("api.misconfigured", error=type(error).__name__, detail=str(error)[:300])
+    sentence = "A file of the yard's configuration cannot be read; its operator finds which one in the log."
+    return ApiError(503, sentence, code="misconfigured").answer(request.scope)
+
+
+async def _unkept(request: Request, error: Exception) -> JSONResponse:
+    """What no route has seen, and the database cannot hold: U+0000, half a character, a number beyond all bounds."""
+    logger().warning("api.unkept", error=type(error).__name__, path=printable(request.scope["path"])[:200])
+    sentence = "The request holds a character or a number that cannot be kept."
+    return ApiError(400, sentence, code="invalid_value").answer(request.scope)

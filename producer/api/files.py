@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from producer.api.auth import Caller, Needs
@@ -28,6 +28,8 @@ LEAST_KEPT_S = 3_600
 
 Submitter = Annotated[Caller, Depends(Needs(Scope.SUBMITTER))]
 Reader = Annotated[Caller, Depends(Needs(Scope.SUBMITTER, Scope.REVIEWER, Scope.AUDITOR))]
+
+FileId = Annotated[str, Path(max_length=100)]
 
 router = APIRouter(prefix="/v1/files")
 
@@ -129,10 +131,10 @@ def _checked(form: Form) -> int:
 async def every(
     request: Request,
     caller: Reader,
-    purpose: str | None = None,
+    purpose: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     order: Literal["asc", "desc"] = "desc",
-    after: str | None = None,
+    after: Annotated[str | None, Query(max_length=100)] = None,
 ) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
         rows = await files.page(
@@ -147,12 +149,12 @@ async def every(
 
 
 @router.get("/{file_id}")
-async def one(request: Request, caller: Reader, file_id: str) -> dict[str, Any]:
+async def one(request: Request, caller: Reader, file_id: FileId) -> dict[str, Any]:
     return file_object(await _found(state_of(request).database, caller, file_id))
 
 
 @router.get("/{file_id}/content")
-async def content(request: Request, caller: Reader, file_id: str) -> StreamingResponse:
+async def content(request: Request, caller: Reader, file_id: FileId) -> StreamingResponse:
     database = state_of(request).database
     row = await _found(database, caller, file_id)
     headers = {
@@ -178,7 +180,7 @@ async def pieces(database: Database, file_id: str) -> AsyncIterator[bytes]:
 
 
 @router.delete("/{file_id}")
-async def delete(request: Request, caller: Submitter, file_id: str) -> dict[str, Any]:
+async def delete(request: Request, caller: Submitter, file_id: FileId) -> dict[str, Any]:
     async with state_of(request).database.transaction() as connection:
         if not await files.delete(connection, caller.tenant, file_id):
             raise not_found("file", file_id)

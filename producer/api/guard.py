@@ -20,6 +20,12 @@ from runtime.logs import logger
 
 MEGABYTE = 1024 * 1024
 
+MAX_ADDRESS_BYTES = 16 * 1024
+"""Of a path and its parameters together."""
+
+_STREAMS = ("/results", "/events")
+"""Answers that go on for longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -67,6 +73,7 @@ class Guard:
         body = _Body(receive, most)
         answer = _Answer(send, body, scope)
         try:
+            _require_address(scope)
             body.require_announced(scope)
             async with asyncio.timeout(seconds):
                 await self._app(scope, body, answer)
@@ -89,13 +96,24 @@ class Guard:
                 for name, value in scope["headers"]
             )
             return limits.inline_bytes if is_object else limits.upload_bytes, limits.submission_seconds
+        if path == f"{NATIVE}/quote":
+            return limits.inline_bytes, limits.seconds
         if path in ENDPOINTS:
             return limits.inline_bytes, limits.seconds + limits.answer_seconds
         if path == self._requests:
             return limits.requests_bytes, limits.transfer_seconds
         if path.startswith(self._files):
             return limits.upload_bytes, limits.transfer_seconds
-        return limits.body_bytes, limits.transfer_seconds if path.endswith("/results") else limits.seconds
+        return limits.body_bytes, limits.transfer_seconds if path.endswith(_STREAMS) else limits.seconds
+
+
+def _require_address(scope: Scope) -> None:
+    """Raises `ApiError` for an address that is too long, or that nothing here could be called."""
+    path, asked = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+    if len(path) + len(asked) > MAX_ADDRESS_BYTES:
+        raise ApiError(414, f"The address has more than {MAX_ADDRESS_BYTES:,} bytes.", code="too_long")
+    if "\0" in scope["path"] or b"%00" in asked or b"\0" in asked:
+        raise ApiError(400, "The address holds the character U+0000.", code="invalid_value")
 
 
 class _Body:

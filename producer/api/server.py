@@ -29,6 +29,10 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 async def serve(app: FastAPI, listener: socket.socket) -> None:
+    await server_of(app).serve(sockets=[listener])
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -39,4 +43,4 @@ async def serve(app: FastAPI, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=FAREWELL_S,
     )
-    await uvicorn.Server(config).serve(sockets=[listener])
+    return uvicorn.Server(config)

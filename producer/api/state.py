@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from producer.api.advice import Advice
 from producer.api.peers import Peers
 from producer.intake.names import NO_NAMES, Names, names_in_force
 from runtime.clock import ticks
@@ -15,8 +16,7 @@ from runtime.db.session import Database
 from runtime.doorbells import Doorbells
 from runtime.ids import NewId, new_id
 from runtime.settings import Settings
-from schemas.errors import InternalError
-from schemas.policy import RoutingPolicy
+from schemas.errors import ServiceUnreachable
 from schemas.review import Review
 
 INTAKES = 2
@@ -34,10 +34,6 @@ class KeptNames:
     at: float = 0.0
 
 
-def _no_policy() -> RoutingPolicy:
-    raise InternalError("This API was started without a policy to compare with.")
-
-
 @dataclass(frozen=True)
 class ApiState:
     settings: Settings
@@ -53,9 +49,17 @@ class ApiState:
     """Tells the desk that there is something to do."""
     peers: Peers = field(default_factory=Peers)
     names: KeptNames = field(default_factory=KeptNames)
-    policy: Callable[[], RoutingPolicy] = _no_policy
-    """The one in force, as this machine has it."""
     intakes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(INTAKES))
+    advisers: Advice | None = None
+    thinking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by what computes for seconds, so that one process does one such thing at a time."""
+
+    @property
+    def advice(self) -> Advice:
+        """Raises `ServiceUnreachable` where this process was given none."""
+        if self.advisers is None:
+            raise ServiceUnreachable("This process has nobody to ask about decisions and policies.")
+        return self.advisers
 
     @property
     def tenant(self) -> str:

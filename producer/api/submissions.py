@@ -167,7 +167,7 @@ async def _wanted(state: ApiState, given: Given) -> Wanted:
 def _require_policy(state: ApiState, asked: str | None) -> None:
     if asked is None:
         return
-    policy = state.policy()
+    policy = state.advice.policy()
     names = (policy.policy, f"{policy.policy} v{policy.version}", digest(policy))
     if asked not in names:
         raise ApiError(

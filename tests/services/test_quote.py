@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from classyard.commands.quote import present, quote
+from classyard.commands.quote import quote
+from classyard.commands.reckoning import present
 from classyard.context import Context
 from classyard.embedded.home import Home
 from router_worker.quote import ceilings

@@ -22,7 +22,6 @@ from schemas.canonical import digest
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Sensitivity
 from tests.counter import Counter, counter
-from tests.engine_values import a_policy
 from tests.invariants import check_invariants
 
 pytestmark = pytest.mark.services
@@ -207,25 +206,24 @@ async def test_tables_and_archives_come_as_bodies_too(database_url: str) -> None
 
 @pytest.mark.asyncio
 async def test_an_object_names_all_that_is_wanted(database_url: str) -> None:
-    body = {
-        **ASKED,
-        "requirements": {
-            "sensitivity": "confidential",
-            "residency": ["eu", "us"],
-            "deadline": "2h",
-            "max_cost": 1.5,
-            "priority": "urgent",
-        },
-        "documents": [
-            {"custom_id": "a", "text": "One.", "name": "a.txt"},
-            {"custom_id": "a", "text": "x"},
-            7,
-        ],
-        "policy": digest(a_policy()),
-        "idempotency_key": "monday",
-    }
-
     async with counter(database_url) as here:
+        body = {
+            **ASKED,
+            "requirements": {
+                "sensitivity": "confidential",
+                "residency": ["eu", "us"],
+                "deadline": "2h",
+                "max_cost": 1.5,
+                "priority": "urgent",
+            },
+            "documents": [
+                {"custom_id": "a", "text": "One.", "name": "a.txt"},
+                {"custom_id": "a", "text": "x"},
+                7,
+            ],
+            "policy": digest(here.state.advice.policy()),
+            "idempotency_key": "monday",
+        }
         made = (await here.http.post("/v1/reviews", json=body)).json()
         again = (await here.http.post("/v1/reviews", json=body)).json()
 

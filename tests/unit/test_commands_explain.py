@@ -12,7 +12,6 @@ import pytest
 from rich.console import Console
 
 from classyard.commands import explain_view, features_view, result_view
-from classyard.commands.stored import chain_flaw, decision_flaw, decision_of
 from classyard.commands.story import Story, as_rows
 from schemas.audit import AuditEvent, chain, event
 from schemas.canonical import canonical, digest
@@ -20,6 +19,7 @@ from schemas.decision import Candidate, Decision, Estimate, Outcome, Refusal, Sc
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.sensitivity import Lane, Quality, Sensitivity
+from schemas.stored import chain_flaw, decision_flaw, decision_of
 from tests.engine_values import a_job
 
 BEGUN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from classyard.commands.result_rows import COLUMNS, harmless, result_row
+from classyard.commands.result_rows import harmless
 from classyard.commands.results import Tally, _form, notes
 from producer.exports import ExportFormat
+from producer.result_rows import COLUMNS, result_row
 from schemas.errors import BadInput
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from classyard.commands.quote import parts, read_features
+from classyard.commands.quote import parts
 from classyard.commands.quote import quote as command
+from classyard.commands.reckoning import read_features
 from classyard.context import Context
 from classyard.embedded.home import Home
 from producer.sources import read_all

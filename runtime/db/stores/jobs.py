@@ -234,12 +234,13 @@ async def open_of_batch(connection: Connection, tenant_id: str, batch_id: str, *
 
 
 async def withdrawn(connection: Connection, held: Sequence[str]) -> frozenset[str]:
-    """Of the jobs that a worker holds, those that were cancelled meanwhile."""
+    """Of the jobs that a worker holds, those that were cancelled meanwhile, or ended before their time."""
     if not held:
         return frozenset()
     rows = await fetch(
         connection,
-        "select j.id::text from unnest(%s::uuid[]) as a(id) join jobs j on j.id = a.id where j.state = 'cancelled'",
+        "select j.id::text from unnest(%s::uuid[]) as a(id) join jobs j on j.id = a.id"
+        " where j.state in ('cancelled', 'expired')",
         (list(held),),
     )
     return frozenset(row["id"] for row in rows)

@@ -155,7 +155,6 @@ left join lateral (
     where w.job_id = j.id
 ) k on j.attempts > 0
 where j.tenant_id = %(tenant)s and j.batch_id = %(batch)s
-order by j.id
 """
 
 
@@ -165,10 +164,61 @@ async def results(database: Database, tenant_id: str, batch_id: str) -> AsyncIte
         # Whoever reads may be a person at a pager: the next rows may be asked for much later.
         await fetch(connection, "set local idle_in_transaction_session_timeout = '1h'")
         cursor.itersize = 200
-        await cursor.execute(_RESULTS, {"tenant": tenant_id, "batch": batch_id})
+        await cursor.execute(f"{_RESULTS} order by j.id", {"tenant": tenant_id, "batch": batch_id})
         async for row in cursor:
-            row["decision"] = orjson.loads(row["decision"]) if row["decision"] else None
-            yield row
+            yield _parsed(row)
+
+
+async def results_page(
+    connection: Connection,
+    tenant_id: str,
+    batch_id: str,
+    *,
+    after: str | None,
+    last: str | None,
+    most: int,
+    states: Sequence[str] = (),
+    verdicts: Sequence[str] = (),
+    custom_id: str | None = None,
+) -> list[Row]:
+    """Jobs of the batch with their results in the order of acceptance, behind the job `after` and up to `last`, which
+    is the batch's last one: so a page is a short way along the key. No states or verdicts: whatever they are."""
+    rows = await fetch(
+        connection,
+        f"""{_RESULTS}
+        and (%(after)s::uuid is null or j.id > %(after)s) and j.id <= %(last)s
+        and (cardinality(%(states)s::text[]) = 0 or j.state = any(%(states)s))
+        and (cardinality(%(verdicts)s::text[]) = 0 or r.output->>'verdict' = any(%(verdicts)s))
+        and (%(custom_id)s::text is null or j.custom_id = %(custom_id)s)
+        order by j.id limit %(most)s
+        """,
+        {
+            "tenant": tenant_id,
+            "batch": batch_id,
+            "after": after,
+            "last": last,
+            "states": list(states),
+            "verdicts": list(verdicts),
+            "custom_id": custom_id,
+            "most": most,
+        },
+    )
+    return [_parsed(row) for row in rows]
+
+
+async def last_job(connection: Connection, tenant_id: str, batch_id: str) -> str | None:
+    """The id of the one that was accepted last; it stays so."""
+    rows = await fetch(
+        connection,
+        "select id::text from jobs where tenant_id = %s and batch_id = %s order by jobs.id desc limit 1",
+        (tenant_id, batch_id),
+    )
+    return rows[0]["id"] if rows else None
+
+
+def _parsed(row: Row) -> Row:
+    row["decision"] = orjson.loads(row["decision"]) if row["decision"] else None
+    return row
 
 
 async def first_result(connection: Connection, tenant_id: str, batch_id: str) -> Row:
