@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provider_workers.parcels import _together, parcel_length
-from tests.yard import a_job
+from provider_workers.parcels import parcel_length
 
 backlogs = st.integers(0, 5_000)
 ceilings = st.integers(1, 500)
@@ -64,11 +63,3 @@ def test_a_shallow_backlog_is_served_one_by_one_and_a_deep_one_in_runs() -> None
 def test_slow_jobs_make_short_parcels() -> None:
     assert parcel_length(2_000, 4, 1_000, most=16, parcel_s=5.0) == 5
     assert parcel_length(2_000, 4, 60_000, most=16, parcel_s=5.0) == 1
-
-
-def test_a_job_that_was_taken_from_a_lost_worker_is_served_alone() -> None:
-    plain, wary = a_job(id="1"), a_job(id="2", interruptions=1)
-
-    assert _together([plain, wary, plain]) == [wary]
-    assert _together([plain, plain]) == [plain, plain]
-    assert _together([]) == []

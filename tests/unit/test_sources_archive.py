@@ -181,6 +181,7 @@ def test_too_many_members_are_refused_before_any_is_read() -> None:
         pack({"a.txt": b"a" * 1000})[:-30],
         b"PK\x05\x06" + b"\xff" * 18,
     ],
+    ids=["empty", "a beginning", "text", "cut short", "no directory"],
 )
 def test_what_is_no_archive_says_so(data: bytes) -> None:
     assert read(data) == ({}, [("a.zip", "damaged_archive")], [])
