@@ -33,10 +33,20 @@ from schemas.decision import Decision, Outcome
 from schemas.features import JobFeatures
 from schemas.job import Job
 from schemas.review import Review
+from schemas.sensitivity import Lane
 from schemas.snapshot import Assigned, ProviderSnapshot, RungPromise
 
 CHUNK_BYTES = 32 * 1024 * 1024
 """Text that is read in one transaction; a chunk of long documents is shorter."""
+
+URGENT = Lane.URGENT.rank
+"""As the column has it."""
+
+CHUNK_S = 0.05
+"""How long one chunk may take, by what the jobs of the last one took: so long an urgent job waits behind it at most."""
+
+LEAST_CHUNK = 16
+"""Below it, what a chunk costs by itself would count."""
 
 SNAPSHOT_S = 0.5
 """A snapshot is used for so long; what was bound meanwhile by this router is added to it."""
@@ -79,6 +89,8 @@ class Stage:
     _promises: tuple[RungPromise, ...] | None = None
     _promises_ticks: float = 0.0
     _assigned: dict[str, Assigned] = field(default_factory=dict)
+    _job_s: float = 0.0
+    """What a job of the last chunk took."""
     _budgeted: bool = False
     """Whether there are budgets, as of the last snapshot; without any, a chunk asks nothing more."""
     _tried: dict[str, int] = field(default_factory=dict)
@@ -104,7 +116,9 @@ class Stage:
     async def route(self) -> tuple[int, dict[str, int]]:
         """Decides one chunk. Returns how many jobs it looked at, and how many it bound to each provider."""
         async with self._turn:
+            began = self.ticks()
             looked, chunk = await self._route()
+            self._job_s = (self.ticks() - began) / looked if looked else self._job_s
         self._count(chunk)
         return looked, dict(chunk.bound) if chunk else {}
 
@@ -160,7 +174,7 @@ class Stage:
                 limits |= await reopened(
                     connection, tenant, shut, self._tried, attempts=self._attempts, most=self.settings.chunk
                 )
-            rows = _within(await waiting.claim(connection, tenant, limits, most=self.settings.chunk))
+            rows = _within(await waiting.claim(connection, tenant, limits, most=self._most))
             failpoints.reach("router.claimed")
             if not rows:
                 return 0, None
@@ -209,6 +223,12 @@ class Stage:
                 after.batch_id, call_cost_usd_micros(after.plan[0].worst_cost_usd_micros, self._attempts)
             )
             chunk.prepared = chunk.prepared.moved_to(chunk.snapshot)
+
+    @property
+    def _most(self) -> int:
+        """Jobs for the next chunk."""
+        in_time = int(CHUNK_S / self._job_s) if self._job_s > 0 else self.settings.chunk
+        return min(self.settings.chunk, max(LEAST_CHUNK, in_time))
 
     @property
     def _attempts(self) -> int:
@@ -312,10 +332,13 @@ class Stage:
 
 
 def _within(rows: list[Row]) -> list[Row]:
-    """The first rows whose texts fit into `CHUNK_BYTES`, one at least; the others are free again at the commit."""
+    """The first rows whose texts fit into `CHUNK_BYTES`, one at least, and after urgent ones
+    that nobody has looked at no others, for which they would wait; the others are free again at the commit."""
     kept: list[Row] = []
     total = 0
     for row in rows:
+        if kept and row["lane"] != URGENT == kept[0]["lane"] and kept[0]["features"] is None:
+            break
         total += row["size_bytes"] if row["features"] is None else 0
         if kept and total > CHUNK_BYTES:
             break

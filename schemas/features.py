@@ -72,6 +72,8 @@ class JobFeatures:
     """The one model that may answer, `provider/model`, or its bare name; empty: none was named."""
     asked_tier: str = later("")
     """The tier of the policy that was named; empty: none was."""
+    urgent: bool = later(False)
+    """Of the urgent lane, which waits behind no other work."""
 
 
 def features_of(found: Mapping[str, Any]) -> JobFeatures:

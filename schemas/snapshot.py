@@ -75,6 +75,9 @@ class ProviderLoad:
     """How much more work may be bound to it now, at the catalog's own speed; None: `headroom_jobs` alone counts."""
     shadow_usd_micros_per_s: int = later(0)
     """What a second of one of its slots is worth to the work that waits, where the policy's objective is joint."""
+    urgent_room_jobs: int = later(0)
+    """How many more urgent jobs may be bound to it now: one a slot where there is no headroom, since they are served
+    before all that waits there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +145,5 @@ def _with(load: ProviderLoad, extra: Assigned | None) -> ProviderLoad:
         waiting_work_ms=load.waiting_work_ms + extra.work_ms,
         headroom_jobs=headroom,
         room_work_ms=room,
+        urgent_room_jobs=max(0, load.urgent_room_jobs - extra.jobs),
     )

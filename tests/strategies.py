@@ -263,6 +263,7 @@ def features(draw: st.DrawFn) -> JobFeatures:
         time_left_ms=draw(st.sampled_from([None, None, None, 5_000, 900, 12_000, 60_000, 0, -1])),
         max_cost_usd_micros=draw(st.sampled_from([None, None, None, 20_000, 9_000, 5_000, 3_000, 500, 0])),
         draw=draw(st.sampled_from([0, 499_999, 500_000, 999_999])),
+        urgent=draw(st.booleans()),
     )
     left = draw(st.sampled_from([None, None, None, None, 20_000, 4_000, 1_000, 200, 0]))
     budget = {"budget_left_usd_micros": left, "budget": "" if left is None else "tenant ($1.00)"}
@@ -295,6 +296,7 @@ def loads(draw: st.DrawFn, provider: str) -> ProviderLoad:
         waiting_jobs=waiting,
         waiting_tokens=0,
         headroom_jobs=headroom,
+        urgent_room_jobs=headroom + draw(st.integers(0, 2)),
         job_ms_p50=draw(st.sampled_from([None, 400, 9_000, 1])),
         shadow_usd_micros_per_s=draw(st.sampled_from([0, 0, 1, 900, 10**7])),
         **sized,

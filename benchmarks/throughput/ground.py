@@ -74,9 +74,10 @@ class Pretend:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def become(self, *, delay_ms: float = 0) -> None:
-        """Takes so long for a call from now on, and forgets what it saw."""
-        body = json.dumps({"delay_ms": delay_ms}).encode()
+    def become(self, *, delay_ms: float = 0, spread: float = 0) -> None:
+        """Takes so long for a call from now on, evenly between `1 - spread` and `1 + spread` times that, and forgets
+        what it saw."""
+        body = json.dumps({"delay_ms": delay_ms, "spread": spread}).encode()
         urllib.request.urlopen(f"{self.url}/_reset", data=body, timeout=10).close()
 
     def seen(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import re
 import sys
 import threading
@@ -36,6 +37,8 @@ class Seen:
     """What came in since the last reset."""
 
     delay_s: float = 0.0
+    spread: float = 0.0
+    chance: random.Random = field(default_factory=lambda: random.Random(20))
     calls: int = 0
     in_flight: int = 0
     peak: int = 0
@@ -90,7 +93,8 @@ class Wire(asyncio.Protocol):
         seen.begin()
         reply = answer(body, seen)
         if seen.delay_s:
-            asyncio.get_running_loop().call_later(seen.delay_s, self._finish, seen, reply)
+            takes_s = seen.delay_s * seen.chance.uniform(1 - seen.spread, 1 + seen.spread)
+            asyncio.get_running_loop().call_later(takes_s, self._finish, seen, reply)
         else:
             self._finish(seen, reply)
 
@@ -101,7 +105,8 @@ class Wire(asyncio.Protocol):
 
     def _controlled(self, line: bytes, body: bytes) -> bytes:
         if line.startswith(b"POST"):
-            self._seen[0] = Seen(delay_s=orjson.loads(body)["delay_ms"] / 1000)
+            asked = orjson.loads(body)
+            self._seen[0] = Seen(delay_s=asked["delay_ms"] / 1000, spread=asked["spread"])
         return orjson.dumps(self._seen[0].told())
 
     def _send(self, body: bytes) -> None:

@@ -16,6 +16,8 @@ from schemas.snapshot import Health, ProviderLoad, ProviderStatus
 
 ONE = 1_000_000
 
+FULL = "full"
+
 LOCAL = "local"
 """The reserved region of the operator's own machine. What is processed there goes nowhere, so it satisfies every
 residency rule; only a self-hosted provider may claim it."""
@@ -55,6 +57,13 @@ class Place:
     pace: int = ONE
     """In millionths of what the catalog expects."""
     failing: bool = False
+    urgent_room: bool = False
+    """An urgent job may be bound to it, though it is full."""
+
+    def not_now(self, job: JobFeatures) -> Refusal | None:
+        if job.urgent and self.urgent_room and self.unavailable and self.unavailable.rule == FULL:
+            return None
+        return self.unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ def place(provider: str, load: ProviderLoad | None, objective: Objective = Objec
         work_ms=_work_ms(load),
         pace=load.pace_millionths or ONE,
         failing=load.health is Health.FAILING,
+        urgent_room=load.urgent_room_jobs > 0,
     )
 
 
@@ -165,7 +175,7 @@ def _of_the_moment(load: ProviderLoad) -> Refusal | None:
     if load.status is ProviderStatus.NO_WORKER:
         return _no_worker(load.provider, load.reason)
     if load.headroom_jobs <= 0:
-        return Refusal("full", f"{load.provider} has as much work bound to it as it may have now.")
+        return Refusal(FULL, f"{load.provider} has as much work bound to it as it may have now.")
     return None
 
 

@@ -145,7 +145,7 @@ class Prepared:
             refusals = (*seat.standing, *at.refusals, *found)
             return Candidate(seat.provider.name, seat.model.name, None, refusals)
         expected = estimate(asked, seat, at, price)
-        not_now = over_budget(asked, expected) or at.unavailable
+        not_now = over_budget(asked, expected) or at.not_now(asked.job)
         if not_now is None:
             return expected
         return Candidate(seat.provider.name, seat.model.name, None, (), not_now, expected)

@@ -34,7 +34,7 @@ from schemas.policy import RoutingPolicy
 from schemas.raising import USUAL, Raised, Raising
 from schemas.residency import NOWHERE, narrowed
 from schemas.review import Review
-from schemas.sensitivity import Sensitivity
+from schemas.sensitivity import Lane, Sensitivity
 from schemas.tenant import NO_DEFAULTS, TenantDefaults
 
 FRAME_TOKENS = 400
@@ -134,6 +134,7 @@ def extract(text: str, review: Review, job: Job, now: datetime, tools: Extractor
         max_cost_usd_micros=money_left(job),
         closed_by=closing.closed_by,
         draw=draw_of(job.id),
+        urgent=job.lane is Lane.URGENT,
         tokens_by_family=by_family,
         kind=kind,
         sections=built.sections,

@@ -49,7 +49,7 @@ def verdict(job: JobFeatures, policy: RoutingPolicy, snapshot: ProviderSnapshot)
                 continue
             left, tries = job.budget_left_usd_micros, policy.plan.attempts_per_step
             dear = left is not None and worst_of(job, policy, model) > left * tries
-            reason = "budget" if dear else why_not_now(snapshot, provider.name)
+            reason = "budget" if dear else why_not_now(job, snapshot, provider.name)
             if reason:
                 unavailable[name] = reason
                 continue
@@ -207,13 +207,14 @@ def worst_of(job: JobFeatures, policy: RoutingPolicy, model: CatalogModel) -> in
     return policy.plan.attempts_per_step * one
 
 
-def why_not_now(snapshot: ProviderSnapshot, provider: str) -> str:
+def why_not_now(job: JobFeatures, snapshot: ProviderSnapshot, provider: str) -> str:
     load = snapshot.load(provider)
     if load is None:
         return "no_worker"
     if load.status is not ProviderStatus.READY:
         return load.status.value
-    return "full" if load.headroom_jobs == 0 else ""
+    room = load.headroom_jobs + (load.urgent_room_jobs if job.urgent else 0)
+    return "full" if room == 0 else ""
 
 
 def often_fails(snapshot: ProviderSnapshot, provider: str) -> bool:

@@ -191,7 +191,7 @@ def test_the_chosen_one_passes_every_constraint(case: Case) -> None:
     assert model is not None
     policy, _, untold = oracle.within_tiers(case.job, case.policy)
     assert not oracle.rules_against(case.job, policy, case.snapshot, provider, model) | untold
-    assert not oracle.why_not_now(case.snapshot, provider.name)
+    assert not oracle.why_not_now(case.job, case.snapshot, provider.name)
 
 
 @law

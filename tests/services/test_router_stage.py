@@ -21,7 +21,7 @@ from schemas.catalog import Catalog
 from schemas.decision import Decision
 from schemas.lifecycle import JobState
 from schemas.policy import BindLate, RoutingPolicy
-from schemas.sensitivity import Quality, Sensitivity
+from schemas.sensitivity import Lane, Quality, Sensitivity
 from schemas.snapshot import Assigned, ProviderLoad, ProviderSnapshot, ProviderStatus
 from schemas.submission import SourceDocument
 from tests.engine_values import a_policy, a_provider
@@ -319,8 +319,8 @@ async def test_a_picture_is_stored_also_where_its_first_chunk_decided_nothing(da
         stage = await published(here, a_catalog(), policy, chunk=1)
         await here.provider_up()
         await here.routed(1)
-        await here.submit(1, lane="urgent")
-        await here.submit(1, sensitivity=Sensitivity.RESTRICTED)
+        await here.submit(1)
+        await here.submit(1, sensitivity=Sensitivity.RESTRICTED, lane="bulk")
         stage.ticks = lambda: 0.0
 
         assert await stage.route() == (1, {})
@@ -419,3 +419,30 @@ async def test_a_job_that_is_decided_anew_keeps_its_features_and_counts_its_plan
         assert (again.plans, again.features) == (2, back.features)
         assert [row["number"] for row in await decisions(here)] == [2, 4]
     check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_an_urgent_job_is_decided_before_bulk_ones_and_without_them(database_url: str) -> None:
+    async with yard(database_url) as here:
+        stage = await published(here, a_catalog("alpha"))
+        await here.provider_up("alpha", ceiling=4)
+        await here.submit(40, lane=Lane.BULK)
+        await here.submit(sources(1, first=100), lane=Lane.URGENT)
+
+        looked, bound = await stage.route()
+
+        assert (looked, bound) == (1, {"alpha": 1})
+
+
+@pytest.mark.asyncio
+async def test_after_a_chunk_that_took_long_the_next_one_is_short_and_never_tiny(database_url: str) -> None:
+    async with yard(database_url) as here:
+        stage = await published(here, a_catalog("alpha"), chunk=30)  # its clock goes on by 10 s at every look
+        await here.provider_up("alpha", ceiling=400)
+        await here.submit(50)
+
+        assert [(await stage.route())[0] for _ in range(3)] == [
+            30,
+            stages.LEAST_CHUNK,
+            50 - 30 - stages.LEAST_CHUNK,
+        ]

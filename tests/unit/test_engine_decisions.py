@@ -162,6 +162,20 @@ def test_full_providers_make_a_job_wait() -> None:
     assert decision.plan == () and decision.allowed == ("cheap/c",)
 
 
+def test_an_urgent_job_goes_to_a_full_provider_while_there_is_room_for_urgent_ones() -> None:
+    urgent, plain = a_job(urgent=True), a_job()
+    room = a_load("cheap", headroom_jobs=0, urgent_room_jobs=1)
+    none = a_load("cheap", headroom_jobs=0)
+    down = a_load("cheap", status=ProviderStatus.DOWN, headroom_jobs=0, urgent_room_jobs=1)
+
+    found = [
+        decide(job, a_policy(), a_snapshot(CHEAP, loads=(load,))).outcome
+        for job, load in ((urgent, room), (plain, room), (urgent, none), (urgent, down))
+    ]
+
+    assert found == [Outcome.ROUTED, Outcome.WAITING, Outcome.WAITING, Outcome.HELD]
+
+
 def test_where_one_is_full_and_another_is_down_the_job_waits_since_room_comes_by_itself() -> None:
     loads = (a_load("cheap", headroom_jobs=0), a_load("dear", status=ProviderStatus.DOWN))
 

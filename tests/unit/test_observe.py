@@ -151,6 +151,13 @@ def test_headroom_is_the_depth_less_what_waits_and_never_below_zero() -> None:
     assert load(row(job_ms_p50=10_000, waiting_jobs=50)).headroom_jobs == 0
 
 
+def test_urgent_jobs_have_room_for_one_a_slot_beyond_the_headroom() -> None:
+    rooms = [load(row(job_ms_p50=10_000, waiting_jobs=waiting)) for waiting in (5, 12, 14, 50)]
+
+    assert [one.headroom_jobs for one in rooms] == [7, 0, 0, 0]
+    assert [one.urgent_room_jobs for one in rooms] == [7 + 4, 4, 2, 0]
+
+
 def test_before_observations_the_catalog_s_fastest_model_is_the_guess() -> None:
     """The model's prior is a second: 4 slots do 120 jobs in half a minute, and 100 is the most."""
     assert load(row(job_ms_p50=None)).headroom_jobs == 100
