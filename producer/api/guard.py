@@ -159,7 +159,9 @@ class _Answer:
         noted = self._scope[_NOTED]
         if message["type"] != "http.response.start" or not noted:
             return message
-        more = [(name.lower().encode(), value.encode()) for name, value in noted.items()]
+        said = {name.lower() for name, _ in message["headers"]}
+        named = ((name.lower().encode(), value.encode()) for name, value in noted.items())
+        more = [(name, value) for name, value in named if name not in said]
         return {**message, "headers": [*message["headers"], *more]}
 
     async def instead(self, error: ApiError) -> None:

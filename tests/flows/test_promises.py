@@ -15,7 +15,7 @@ from tests.invariants import check_invariants
 pytestmark = [pytest.mark.services, pytest.mark.flows, pytest.mark.xdist_group("flows-promises")]
 
 MANY = 120
-EVEN, QUICK = "instant:base_ms=200,jitter=0.2", "instant:base_ms=20"
+EVEN, QUICK = "instant:base_ms=400,jitter=0.2", "instant:base_ms=20"
 CEILING = 6
 
 
