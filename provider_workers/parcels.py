@@ -17,6 +17,7 @@ from runtime import failpoints
 from runtime.breaker import Breaker, probing
 from runtime.db.session import Connection, Database, repeated
 from runtime.db.stores import breakers, budgets, capacity, documents, jobs, rungs
+from runtime.doorbells import jobs_a_bell
 from runtime.ids import NewId
 from runtime.limits import draw
 from runtime.settings import Settings
@@ -45,9 +46,9 @@ class Parcel:
 
 
 def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, parcel_s: float) -> int:
-    """Jobs for one slot: a fair share of the backlog, with half kept back so that slots end together; 1 to `most`,
-    and no more than `parcel_s` seconds of work."""
-    share = backlog // (2 * max(1, ceiling))
+    """Jobs for one slot: a fair share of the backlog, with half kept back so that slots end together, or what it does
+    in a moment; 1 to `most`, and no more than `parcel_s` seconds of work."""
+    share = max(backlog // (2 * max(1, ceiling)), jobs_a_bell(job_ms, most))
     by_time = int(parcel_s * 1000 // job_ms) if job_ms else most
     return max(1, min(most, share, by_time))
 

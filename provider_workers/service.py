@@ -25,7 +25,7 @@ from runtime.credentials import resolve
 from runtime.db.session import Database
 from runtime.db.stores import artifacts, capacity, jobs
 from runtime.db.stores.capacity import Heartbeat, Shown
-from runtime.doorbells import Doorbells, RedisDoorbells
+from runtime.doorbells import Doorbells, RedisDoorbells, jobs_a_bell
 from runtime.heartbeat import beat_once, pulse, repeat, stop
 from runtime.http_client import make_transport
 from runtime.ids import new_id
@@ -167,8 +167,9 @@ class ProviderService:
             await asyncio.shield(self._settle(parcel, run))
 
     def _free(self, parcel: Parcel) -> int:
-        """Slots of this worker that could be in use beside those that are."""
-        return min(parcel.more, parcel.room, self._room.limit - len(self._slots))
+        """Slots of this worker that should be in use beside those that are."""
+        each = jobs_a_bell(self.seen.job_ms_p50, self.settings.parcel)
+        return min(-(-parcel.more // each), parcel.room, self._room.limit - len(self._slots))
 
     async def _serve_jobs(self, parcel: Parcel, run: _Run, server: Server) -> bool:
         """Returns whether all of the parcel was served, and the slot may go on."""

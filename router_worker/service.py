@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from router_worker.bells import bells_for
 from router_worker.features.extract import Extractor
 from router_worker.prices import Prices
 from router_worker.reports import Reports
@@ -76,9 +77,9 @@ class RouterService:
                 return
 
     def _bells_for(self, bound: Mapping[str, int]) -> dict[str, int]:
-        """One bell a job while slots are free; more than there are slots would only find nothing to take."""
-        ceilings = {provider.name: provider.ceiling for provider in self.rules.catalog.providers}
-        return {provider_queue(name): min(count, ceilings[name]) for name, count in bound.items()}
+        most = self.settings.parcel
+        loads = {load.provider: load for load in self._stage.loads}
+        return {provider_queue(name): bells_for(loads[name], count, most) for name, count in bound.items()}
 
     async def close(self) -> None:
         await stop(self._pulse, *self._looks)

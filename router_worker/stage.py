@@ -34,7 +34,7 @@ from schemas.features import JobFeatures
 from schemas.job import Job
 from schemas.review import Review
 from schemas.sensitivity import Lane
-from schemas.snapshot import Assigned, ProviderSnapshot, RungPromise
+from schemas.snapshot import Assigned, ProviderLoad, ProviderSnapshot, RungPromise
 
 CHUNK_BYTES = 32 * 1024 * 1024
 """Text that is read in one transaction; a chunk of long documents is shorter."""
@@ -223,6 +223,11 @@ class Stage:
                 after.batch_id, call_cost_usd_micros(after.plan[0].worst_cost_usd_micros, self._attempts)
             )
             chunk.prepared = chunk.prepared.moved_to(chunk.snapshot)
+
+    @property
+    def loads(self) -> tuple[ProviderLoad, ...]:
+        """As they were last observed."""
+        return self._snapshot.loads if self._snapshot else ()
 
     @property
     def _most(self) -> int:

@@ -27,6 +27,14 @@ _BODY = base64.b64encode(b'[[],{},{"callbacks":null,"errbacks":null,"chain":null
 MOST_AT_ONCE = 256
 """Bells in one push."""
 
+QUICK_MS = 50
+
+
+def jobs_a_bell(job_ms: int | None, most: int) -> int:
+    """Jobs, up to `most`, that one slot does in a twentieth of a second: they need no second slot, and no bell for it,
+    which costs as much as a quick call. One where a call takes longer, or nobody knows."""
+    return 1 if job_ms is None else max(1, min(most, QUICK_MS // max(1, job_ms)))
+
 
 class Doorbells(Protocol):
     async def ring(self, queue: str, want: int) -> int:
