@@ -26,6 +26,7 @@ from schemas.changing import changed
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from schemas.rung import RungAnswer
+from schemas.sensitivity import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,8 @@ class Parcels:
             if not lengths:
                 return {}
             found = await capacity.routed(connection, tenant, self._provider, most=sum(lengths))
-            hands = dealt(found, fresh=len(fresh), again=len(again), lengths=lengths)
+            quick = max(jobs_a_bell(each.job_ms, self._settings.parcel) for each in asking)
+            hands = dealt(found, fresh=len(fresh), again=len(again), lengths=lengths, urgent=quick)
             wanted = {job.id for hand in hands for job in hand}
             chosen = [job for job in found if job.id in wanted]
             chosen = await self._within_limits(connection, gate, chosen)
@@ -285,9 +287,12 @@ def parcel_of(
     )
 
 
-def dealt(found: Sequence[Job], *, fresh: int, again: int, lengths: Sequence[int]) -> list[list[Job]]:
+def dealt(
+    found: Sequence[Job], *, fresh: int, again: int, lengths: Sequence[int], urgent: int = 1
+) -> list[list[Job]]:
     """Jobs, most urgent first, for so many new slots and then for slots that go on; like cards, so that the most
-    urgent ones come first in every slot.
+    urgent ones come first in every slot. Of the urgent lane no slot gets more than `urgent`: the next slot that is free
+    is sooner there than the end of a call.
 
     A job that was once taken back from a lost worker is served alone, in a new slot. Where there is none for it, a
     slot that would go on gets nothing, and makes room: fewer hands come back then, for the last of the slots.
@@ -297,6 +302,8 @@ def dealt(found: Sequence[Job], *, fresh: int, again: int, lengths: Sequence[int
     going = max(0, again - len(wary[fresh:]))
     hands = fresh - len(alone) + going
     calm = [job for job in found if not job.interruptions]
+    late = {job.id for job in [job for job in calm if job.lane is Lane.URGENT][hands * urgent :]}
+    calm = [job for job in calm if job.id not in late]
     calm = calm[: sum(lengths[len(alone) : len(alone) + hands])]
     return [*([job] for job in alone), *(calm[n::hands] for n in range(hands))]
 

@@ -74,7 +74,7 @@ def _load(provider: CatalogProvider, row: Mapping[str, Any] | None, bind_late: B
         tokens_per_s=known.get("tokens_per_s"),
         health=health,
         room_work_ms=room,
-        urgent_room_jobs=max(0, by_jobs + slots),
+        urgent_room_jobs=max(0, min(max(0, by_jobs) + slots, 2 * bind_late.max_jobs - waiting)),
     )
 
 

@@ -76,8 +76,8 @@ class ProviderLoad:
     shadow_usd_micros_per_s: int = later(0)
     """What a second of one of its slots is worth to the work that waits, where the policy's objective is joint."""
     urgent_room_jobs: int = later(0)
-    """How many more urgent jobs may be bound to it now: one a slot where there is no headroom, since they are served
-    before all that waits there."""
+    """How many more urgent jobs may be bound to it now: one a slot beyond the headroom, since they are served before
+    all that waits there, while that is not twice what the policy lets be bound."""
 
 
 @dataclass(frozen=True, slots=True)

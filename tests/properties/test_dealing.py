@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from provider_workers.parcels import dealt
 from schemas.job import Job
+from schemas.sensitivity import Lane
 from tests.yard import a_job
 
 
@@ -56,3 +57,17 @@ def test_the_most_urgent_ones_come_first_in_every_slot(slots: int, length: int) 
     hands = dealt(found, fresh=slots, again=0, lengths=[length] * slots)
 
     assert [hand[0].id for hand in hands] == [job.id for job in found[:slots]]
+
+
+@given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 40), st.integers(1, 3))
+def test_no_urgent_job_waits_in_a_slot_where_the_next_free_one_is_sooner(
+    slots: int, length: int, urgent: int, each: int
+) -> None:
+    lanes = [Lane.URGENT] * urgent + [Lane.BULK] * 40
+    found = [a_job(id=f"{n:04}", lane=lane) for n, lane in enumerate(lanes)][: slots * length]
+
+    hands = dealt(found, fresh=slots, again=0, lengths=[length] * slots, urgent=each)
+
+    taken = [sum(job.lane is Lane.URGENT for job in hand) for hand in hands]
+    assert all(count <= each for count in taken)
+    assert sum(taken) == min(urgent, slots * min(each, length))

@@ -152,10 +152,11 @@ def test_headroom_is_the_depth_less_what_waits_and_never_below_zero() -> None:
 
 
 def test_urgent_jobs_have_room_for_one_a_slot_beyond_the_headroom() -> None:
-    rooms = [load(row(job_ms_p50=10_000, waiting_jobs=waiting)) for waiting in (5, 12, 14, 50)]
+    most = BIND_LATE.max_jobs
+    rooms = [load(row(job_ms_p50=10_000, waiting_jobs=each)) for each in (5, 12, 50, 2 * most - 1, 2 * most)]
 
-    assert [one.headroom_jobs for one in rooms] == [7, 0, 0, 0]
-    assert [one.urgent_room_jobs for one in rooms] == [7 + 4, 4, 2, 0]
+    assert [one.headroom_jobs for one in rooms] == [7, 0, 0, 0, 0]
+    assert [one.urgent_room_jobs for one in rooms] == [7 + 4, 4, 4, 1, 0]
 
 
 def test_before_observations_the_catalog_s_fastest_model_is_the_guess() -> None:
