@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from producer.api.anthropic_lines import MAX_REQUESTS, MESSAGES
+from producer.api.anthropic_lines import MAX_REQUESTS, MESSAGES, ONLY
 from producer.api.errors import NATIVE
 from producer.api.files import KEPT_S, LEAST_KEPT_S, PURPOSES
 from producer.api.lines import CHAT, RESPONSES
@@ -133,23 +133,12 @@ _FORM: Body = {
 
 # -- Anthropic's shape
 
-_SAID: Body = {
-    "anyOf": [
-        {"type": "string"},
-        {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["type", "text"],
-                "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-            },
-        },
-    ]
-}
+_SAID: Body = {"type": ["string", "array"], "description": "Text, or blocks of the type `text`."}
 
 _PARAMS: Body = {
     "type": "object",
     "required": ["model", "max_tokens", "messages"],
+    "additionalProperties": False,
     "properties": {
         "model": {"type": "string", "minLength": 1},
         "max_tokens": {"type": "integer", "minimum": 16},
@@ -162,7 +151,10 @@ _PARAMS: Body = {
                 "properties": {"role": {"enum": ["user", "system"]}, "content": _SAID},
             },
         },
-        "system": {"anyOf": [*_SAID["anyOf"], {"type": "null"}]},
+        "system": {"type": ["string", "array", "null"]},
+        "metadata": {"description": "For your own books."},
+        "cache_control": {"description": "Changes nothing here."},
+        **{name: {"enum": list(taken)} for name, taken in ONLY.items()},
     },
 }
 
