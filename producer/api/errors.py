@@ -37,7 +37,7 @@ WEBHOOKS = "/v1/webhooks"
 PROBLEMS = (NATIVE, WEBHOOKS, POLICY, OPENAPI)
 """Below these errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
 
-_FIELD = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})?", re.ASCII)
+_FIELD = re.compile(r"((metadata|body)\.)?[a-z_]{1,60}", re.ASCII)
 """The name of a parameter or a field, as places in files are not written."""
 
 REQUEST_ID = "classyard.request_id"
