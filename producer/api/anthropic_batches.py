@@ -62,7 +62,10 @@ async def create(
     version: Version,
     idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY_CHARACTERS)] = None,
 ) -> dict[str, Any]:
-    """Raises `ApiError` with the first thing that is wrong; then nothing is kept."""
+    """What is asked for beside stands in the body under `classyard`, or in headers such as `classyard-deadline`.
+
+    Raises `ApiError` with the first thing that is wrong; then nothing is kept.
+    """
     state = state_of(request)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise ApiError(400, "A body is taken as it is, not compressed.", param="content-encoding")

@@ -50,6 +50,9 @@ MAX_PARAMETER = 1_000
 REQUIRED = frozenset({"anthropic-version"})
 """Parameters of which their routes say themselves, in better words, that they are missing."""
 
+_RAISES = re.compile(r"\s*Raises [^.]*\.")
+"""What docstrings say for those who read the code."""
+
 _KEY = "key"
 _REF, _RESPONSES = "#/components/schemas/", "#/components/responses/"
 _COMMON = {**ALWAYS, 404: NOT_FOUND, 422: CONFLICT}
@@ -148,7 +151,8 @@ def _complete(operation: dict[str, Any], method: str, path: str, scopes: list[st
     operation["operationId"] = _operation_id(method, path)
     operation["summary"] = SUMMARIES.get((method, path), operation.get("summary", ""))
     said = f"Scopes: {', '.join(f'`{scope}`' for scope in scopes)}."
-    operation["description"] = "\n\n".join(filter(None, (operation.get("description"), said)))
+    told = _RAISES.sub("", operation.get("description", "")).strip()
+    operation["description"] = "\n\n".join(filter(None, (told, said)))
     operation["x-scopes"] = scopes
     operation.setdefault("tags", [path.split("/")[2].partition(".")[0]])
     if (body := BODIES.get((method, path))) is not None:
