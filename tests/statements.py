@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_STATEMENT = re.compile(r"\s*(with|select|insert|update|delete|lock|table|copy)\s", re.IGNORECASE)
+_STATEMENT = re.compile(
+    r"\s*(with|select|insert\s+into|update|delete\s+from|lock|table|copy)\s", re.IGNORECASE
+)
 _TABLE = re.compile(r"\b(?:from|join|into|update|table|lateral)\s+(?:only\s+)?([a-z_]+)\b", re.IGNORECASE)
 _NAMED = re.compile(r"\b([a-z_]+)\s+as\s+(?:not\s+materialized\s+|materialized\s+)?\(", re.IGNORECASE)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from producer.api.anthropic_body import Body
@@ -34,8 +34,11 @@ VERSIONS = ("2026-10-21", "2023-06-01", "2023-01-01")
 _HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
-def _known_version(request: Request) -> str:
-    given = request.headers.get("anthropic-version")
+def _known_version(
+    given: Annotated[
+        str | None, Header(alias="anthropic-version", json_schema_extra={"enum": list(VERSIONS)})
+    ] = None,
+) -> str:
     if given is None:
         raise ApiError(400, f"The header is required; send {VERSIONS[0]}.", param="anthropic-version")
     if given not in VERSIONS:
@@ -47,6 +50,8 @@ def _known_version(request: Request) -> str:
 Version = Annotated[str, Depends(_known_version)]
 """Behind the caller in every route: who has no key learns nothing else."""
 
+BatchId = Annotated[str, Path(max_length=100)]
+
 router = APIRouter(prefix="/v1/messages/batches")
 
 
@@ -57,7 +62,10 @@ async def create(
     version: Version,
     idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY_CHARACTERS)] = None,
 ) -> dict[str, Any]:
-    """Raises `ApiError` with the first thing that is wrong; then nothing is kept."""
+    """What is asked for beside stands in the body under `classyard`, or in headers such as `classyard-deadline`.
+
+    Raises `ApiError` with the first thing that is wrong; then nothing is kept.
+    """
     state = state_of(request)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise ApiError(400, "A body is taken as it is, not compressed.", param="content-encoding")
@@ -146,8 +154,8 @@ async def every(
     request: Request,
     caller: Watcher,
     version: Version,
-    after_id: str | None = None,
-    before_id: str | None = None,
+    after_id: Annotated[str | None, Query(max_length=100)] = None,
+    before_id: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
 ) -> dict[str, Any]:
     """Newest first, whichever way a client goes."""
@@ -168,7 +176,7 @@ async def every(
 
 
 @router.get("/{batch_id}")
-async def one(request: Request, caller: Watcher, version: Version, batch_id: str) -> dict[str, Any]:
+async def one(request: Request, caller: Watcher, version: Version, batch_id: BatchId) -> dict[str, Any]:
     state = state_of(request)
     async with state.database.transaction() as connection:
         row = await _found(connection, caller.tenant, batch_id)
@@ -176,7 +184,7 @@ async def one(request: Request, caller: Watcher, version: Version, batch_id: str
 
 
 @router.post("/{batch_id}/cancel")
-async def cancel(request: Request, caller: Submitter, version: Version, batch_id: str) -> dict[str, Any]:
+async def cancel(request: Request, caller: Submitter, version: Version, batch_id: BatchId) -> dict[str, Any]:
     """`canceling` at once, and `ended` when its partial results are written."""
     state = state_of(request)
     async with state.database.transaction() as connection:
@@ -190,7 +198,7 @@ async def cancel(request: Request, caller: Submitter, version: Version, batch_id
 
 
 @router.delete("/{batch_id}")
-async def delete(request: Request, caller: Submitter, version: Version, batch_id: str) -> dict[str, Any]:
+async def delete(request: Request, caller: Submitter, version: Version, batch_id: BatchId) -> dict[str, Any]:
     """The batch and its results; what the yard recorded of its work stays."""
     async with state_of(request).database.transaction() as connection:
         row = await api_batches.delete(connection, caller.tenant, ANTHROPIC, batch_id)
@@ -203,7 +211,7 @@ async def delete(request: Request, caller: Submitter, version: Version, batch_id
 
 
 @router.get("/{batch_id}/results")
-async def results(request: Request, caller: Reader, version: Version, batch_id: str) -> StreamingResponse:
+async def results(request: Request, caller: Reader, version: Version, batch_id: BatchId) -> StreamingResponse:
     database = state_of(request).database
     async with database.transaction() as connection:
         row = await _found(connection, caller.tenant, batch_id)
@@ -219,7 +227,7 @@ async def results(request: Request, caller: Reader, version: Version, batch_id: 
     )
 
 
-async def _found(connection: Connection, tenant: str, batch_id: str) -> Row:
+async def _found(connection: Connection, tenant: str, batch_id: BatchId) -> Row:
     row = await api_batches.find(connection, tenant, ANTHROPIC, batch_id)
     if row is None:
         raise not_found("message batch", batch_id)

@@ -43,7 +43,7 @@ _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 
 _KNOWN = {"model", "messages", "system", "max_tokens", "metadata", "cache_control"}
 """The last two change nothing here: names for the caller's own books, and where a cache would begin."""
-_ONLY: Only = {
+ONLY: Only = {
     "container": (None,),
     "inference_geo": (None,),
     "mcp_servers": ([],),
@@ -183,7 +183,7 @@ def _read(one: Element, place: Place) -> Line:
         raise Wrong("invalid_request", "It has 1 to 64 of a-z, A-Z, 0-9, - and _.", "custom_id")
     if not isinstance(params, dict):
         raise Wrong("invalid_request", "It is an object, as for /v1/messages.", "params")
-    require_known(params, _KNOWN, _ONLY)
+    require_known(params, _KNOWN, ONLY)
     text, instructions = _said(params)
     require_readable(text, instructions, "params.messages")
     if params.get("max_tokens") is None:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of routes that read or answer plain bytes and objects: bodies, answers, summaries."""
+"""What the OpenAPI document says of routes that answer plain objects and bytes: answers, errors, summaries."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from producer.api.answer_shapes import ChatCompletion, ModelList, ModelObject, ResponseObject
-from producer.api.errors import NATIVE, OPENAPI
-from producer.api.files import KEPT_S, LEAST_KEPT_S, PURPOSE
+from producer.api.anthropic_lines import MESSAGES
+from producer.api.anthropic_shapes import RESULT_LINE, MessageBatch, MessageBatchDeleted, MessageBatchList
+from producer.api.errors import NATIVE, OPENAPI, WEBHOOKS
 from producer.api.lines import CHAT, RESPONSES
 from producer.api.openai_shapes import (
-    FILE,
     BatchList,
     BatchObject,
     Document,
@@ -20,16 +20,27 @@ from producer.api.openai_shapes import (
     FileObject,
     Submitted,
 )
+from producer.api.webhook_shapes import (
+    WebhookDeleted,
+    WebhookDeliveryPage,
+    WebhookEndpoint,
+    WebhookEndpointList,
+    WebhookEndpointWithSecret,
+    WebhookSent,
+    WebhooksRedelivered,
+)
 
 DESCRIPTION = (
-    "Documents in, reviewed by models that a policy chooses, results and their proof out. Below `/v1/reviews` "
-    "and `/v1/policy` errors are problems (RFC 9457); elsewhere objects and errors are OpenAI's."
+    "Documents in, reviewed by models that a policy chooses, results and their proof out. Below `/v1/reviews`, "
+    "`/v1/policy` and `/v1/webhooks` errors are problems (RFC 9457); below `/v1/messages` objects and errors are "
+    "Anthropic's, elsewhere OpenAI's."
 )
 
 Route = tuple[str, str]
 """Method and path."""
 
-FILES, BATCHES, MODELS = "/v1/files", "/v1/batches", "/v1/models"
+FILES, BATCHES, MODELS, MESSAGE_BATCHES = "/v1/files", "/v1/batches", "/v1/models", f"{MESSAGES}/batches"
+_BATCH, _ENDPOINT = f"{MESSAGE_BATCHES}/{{batch_id}}", f"{WEBHOOKS}/{{endpoint_id}}"
 
 ANSWERS: dict[Route, type[BaseModel]] = {
     ("post", FILES): FileObject,
@@ -46,6 +57,21 @@ ANSWERS: dict[Route, type[BaseModel]] = {
     ("get", f"{MODELS}/{{model_id}}"): ModelObject,
     ("post", CHAT): ChatCompletion,
     ("post", RESPONSES): ResponseObject,
+    ("post", MESSAGE_BATCHES): MessageBatch,
+    ("get", MESSAGE_BATCHES): MessageBatchList,
+    ("get", _BATCH): MessageBatch,
+    ("delete", _BATCH): MessageBatchDeleted,
+    ("post", f"{_BATCH}/cancel"): MessageBatch,
+    ("post", WEBHOOKS): WebhookEndpointWithSecret,
+    ("get", WEBHOOKS): WebhookEndpointList,
+    ("get", _ENDPOINT): WebhookEndpoint,
+    ("patch", _ENDPOINT): WebhookEndpoint,
+    ("delete", _ENDPOINT): WebhookDeleted,
+    ("post", f"{_ENDPOINT}/rotate"): WebhookEndpointWithSecret,
+    ("post", f"{_ENDPOINT}/test"): WebhookSent,
+    ("get", f"{_ENDPOINT}/deliveries"): WebhookDeliveryPage,
+    ("post", f"{_ENDPOINT}/redeliver"): WebhooksRedelivered,
+    ("post", f"{WEBHOOKS}/deliveries/{{delivery_id}}/redeliver"): WebhookSent,
 }
 
 _AT_ONCE = {
@@ -60,6 +86,16 @@ STATUSES: dict[Route, dict[int, str]] = {
     ("post", RESPONSES): _AT_ONCE,
     ("post", f"{BATCHES}/{{batch_id}}/cancel"): {409: "The batch has ended and cannot be cancelled."},
     ("get", f"{NATIVE}/{{batch_id}}/results"): {406: "`Accept` names no format that there is."},
+    ("post", NATIVE): {
+        404: "There is no such review, file, model or tier.",
+        409: "The policy that is named is not the one in force.",
+        415: "A body of this type, or packed so, is not taken.",
+    },
+    ("post", f"{_BATCH}/cancel"): {409: "The batch has ended and cannot be cancelled."},
+    ("delete", _BATCH): {409: "The batch has not ended; cancel it first."},
+    ("get", f"{_BATCH}/results"): {
+        404: "There is no such batch, it has not ended, or its results are no longer kept."
+    },
 }
 """Errors beside those that every route may answer."""
 
@@ -67,18 +103,11 @@ STREAMS: dict[Route, dict[str, Any]] = {
     ("get", f"{FILES}/{{file_id}}/content"): {
         "application/octet-stream": {"schema": {"type": "string"}, "example": "{}\n"}
     },
-}
-"""Answers that are no objects."""
-
-EXAMPLES: dict[Route, dict[str, Any]] = {
-    ("post", BATCHES): {
-        "input_file_id": FILE,
-        "endpoint": "/v1/chat/completions",
-        "completion_window": "24h",
-        "metadata": {"classyard_sensitivity": "confidential"},
+    ("get", f"{_BATCH}/results"): {
+        "application/x-jsonl": {"schema": {"type": "string"}, "example": RESULT_LINE}
     },
 }
-"""Of bodies whose schema comes from their route."""
+"""Answers that are no objects."""
 
 SUMMARIES: dict[Route, str] = {
     ("post", FILES): "Upload a file",
@@ -95,59 +124,20 @@ SUMMARIES: dict[Route, str] = {
     ("get", f"{MODELS}/{{model_id}}"): "One model",
     ("post", CHAT): "Review one document, and wait for its answer",
     ("post", RESPONSES): "Review one document, and wait for its answer, as the Responses API has it",
-}
-
-_SAID = [{"role": "user", "content": "SUPPLY AGREEMENT"}]
-
-
-def _asked(needs: str, example: dict[str, Any]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "required": ["model", needs],
-        "properties": {
-            "model": {"type": "string", "minLength": 1, "maxLength": 200},
-            "metadata": {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 16},
-        },
-    }
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
-
-
-_LINES: dict[str, Any] = {
-    "required": True,
-    "description": 'A line a document: `{"custom_id", "text"}`.',
-    "content": {
-        "application/x-ndjson": {
-            "schema": {"type": "string"},
-            "example": '{"custom_id": "contract-1", "text": "SUPPLY AGREEMENT"}\n',
-        }
-    },
-}
-
-BODIES: dict[Route, dict[str, Any]] = {
-    ("post", CHAT): _asked("messages", {"model": "review:contract-clauses", "messages": _SAID}),
-    ("post", RESPONSES): _asked("input", {"model": "review:contract-clauses", "input": "SUPPLY AGREEMENT"}),
-    ("post", NATIVE): _LINES,
-    ("post", f"{NATIVE}/quote"): _LINES,
-    ("post", FILES): {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "purpose"],
-                    "properties": {
-                        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
-                        "purpose": {"type": "string", "const": PURPOSE},
-                        "expires_after[anchor]": {"type": "string", "const": "created_at"},
-                        "expires_after[seconds]": {
-                            "type": "integer",
-                            "minimum": LEAST_KEPT_S,
-                            "maximum": KEPT_S,
-                        },
-                    },
-                },
-                "example": {"purpose": PURPOSE, "file": "{}\n"},
-            }
-        },
-    },
+    ("post", MESSAGE_BATCHES): "Hand in a Message Batch",
+    ("get", MESSAGE_BATCHES): "List Message Batches",
+    ("get", _BATCH): "One Message Batch",
+    ("delete", _BATCH): "Delete a Message Batch that has ended",
+    ("post", f"{_BATCH}/cancel"): "Cancel a Message Batch",
+    ("get", f"{_BATCH}/results"): "The results of a Message Batch, a line a request",
+    ("post", WEBHOOKS): "Add an endpoint that is told what happens",
+    ("get", WEBHOOKS): "List endpoints",
+    ("get", _ENDPOINT): "One endpoint",
+    ("patch", _ENDPOINT): "Change an endpoint, disable or enable it",
+    ("delete", _ENDPOINT): "Remove an endpoint and its log",
+    ("post", f"{_ENDPOINT}/rotate"): "Give an endpoint a new secret",
+    ("post", f"{_ENDPOINT}/test"): "Send an endpoint an event to try it",
+    ("get", f"{_ENDPOINT}/deliveries"): "The log of an endpoint's deliveries",
+    ("post", f"{_ENDPOINT}/redeliver"): "Deliver anew all that was given up",
+    ("post", f"{WEBHOOKS}/deliveries/{{delivery_id}}/redeliver"): "Deliver one event anew",
 }

@@ -6,6 +6,7 @@ Clients choose their exception by the HTTP status alone. A message never repeats
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -35,6 +36,9 @@ OPENAPI = "/v1/openapi.json"
 WEBHOOKS = "/v1/webhooks"
 PROBLEMS = (NATIVE, WEBHOOKS, POLICY, OPENAPI)
 """Below these errors are problems (RFC 9457); everywhere else they are as OpenAI's."""
+
+_FIELD = re.compile(r"((metadata|body)\.)?[a-z_]{1,60}", re.ASCII)
+"""The name of a parameter or a field, as places in files are not written."""
 
 REQUEST_ID = "classyard.request_id"
 """In the scope of a request: what its answer names it by."""
@@ -138,8 +142,10 @@ async def _wrong_request(request: Request, error: Exception) -> JSONResponse:
 
 async def _mistake(request: Request, error: Exception) -> JSONResponse:
     status = 404 if isinstance(error, UnknownName) else 422 if isinstance(error, KeyConflict) else 400
-    code = error.code if isinstance(error, BadInput) else None
-    return ApiError(status, str(error), code=code).answer(request.scope)
+    code = param = None
+    if isinstance(error, BadInput):
+        code, param = error.code, error.where if _FIELD.fullmatch(error.where) else None
+    return ApiError(status, str(error), code=code, param=param).answer(request.scope)
 
 
 async def _fault(request: Request, error: Exception) -> JSONResponse:

@@ -19,7 +19,8 @@ from pydantic.json_schema import models_json_schema
 
 from producer.api.anthropic_errors import BELOW, status_of
 from producer.api.auth import Caller, Needs, every_route
-from producer.api.described import ANSWERS, BODIES, DESCRIPTION, EXAMPLES, STATUSES, STREAMS, SUMMARIES
+from producer.api.bodies import BODIES, EXAMPLES
+from producer.api.described import ANSWERS, DESCRIPTION, STATUSES, STREAMS, SUMMARIES
 from producer.api.errors import OPENAPI, PROBLEMS
 from producer.api.guard import MAX_ADDRESS_BYTES
 from producer.api.openai_shapes import AnthropicError, OpenAIError, Problem
@@ -45,6 +46,12 @@ CONFLICT = "The Idempotency-Key was used before, for something else."
 
 MAX_PARAMETER = 1_000
 """Characters of a parameter, where its route does not say; the whole address has a limit in any case."""
+
+REQUIRED = frozenset({"anthropic-version"})
+"""Parameters of which their routes say themselves, in better words, that they are missing."""
+
+_RAISES = re.compile(r"\s*Raises [^.]*\.")
+"""What docstrings say for those who read the code."""
 
 _KEY = "key"
 _REF, _RESPONSES = "#/components/schemas/", "#/components/responses/"
@@ -144,7 +151,8 @@ def _complete(operation: dict[str, Any], method: str, path: str, scopes: list[st
     operation["operationId"] = _operation_id(method, path)
     operation["summary"] = SUMMARIES.get((method, path), operation.get("summary", ""))
     said = f"Scopes: {', '.join(f'`{scope}`' for scope in scopes)}."
-    operation["description"] = "\n\n".join(filter(None, (operation.get("description"), said)))
+    told = _RAISES.sub("", operation.get("description", "")).strip()
+    operation["description"] = "\n\n".join(filter(None, (told, said)))
     operation["x-scopes"] = scopes
     operation.setdefault("tags", [path.split("/")[2].partition(".")[0]])
     if (body := BODIES.get((method, path))) is not None:
@@ -153,6 +161,7 @@ def _complete(operation: dict[str, Any], method: str, path: str, scopes: list[st
         operation["requestBody"]["content"]["application/json"]["example"] = body_example
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _bounded(parameter["schema"])
+        parameter["required"] = parameter["required"] or parameter["name"] in REQUIRED
     responses = operation["responses"]
     done = next(status for status in responses if status.startswith("2"))
     if (answer := ANSWERS.get((method, path))) is not None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 
-from producer.api.asked import NAMES, PREFIX, requirements_of
 from producer.api.auth import Caller
 from producer.api.batches import MAX_KEY_CHARACTERS
 from producer.api.errors import NATIVE, ApiError
 from producer.api.files import Submitter
+from producer.api.parameters import AskedFor
 from producer.api.ring import ring
 from producer.api.spool import spooled
 from producer.api.state import ApiState, names_now, state_of
@@ -24,7 +24,6 @@ from producer.api.taking import Source, Wanted, kept_file, take
 from producer.intake.accept import Accepted, NothingAccepted
 from runtime.db.stores import files
 from schemas.canonical import digest
-from schemas.errors import BadInput
 from schemas.submission import Rejection, Requirements
 
 SHOWN = 100
@@ -52,10 +51,17 @@ router = APIRouter(prefix=NATIVE)
 async def submit(
     request: Request,
     caller: Submitter,
-    review: str | None = None,
+    requirements: AskedFor,
+    review: Annotated[
+        str | None, Query(max_length=100, description="Of lines, a table or an archive.")
+    ] = None,
+    webhook: Annotated[
+        str | None, Query(max_length=100, description="An endpoint that is told of this batch.")
+    ] = None,
     idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY_CHARACTERS)] = None,
 ) -> dict[str, Any]:
-    """202 when all of it is committed. Of a body of lines, the requirements are parameters of the address."""
+    """202 when all of it is committed. Of lines, tables and archives the requirements are parameters of the address;
+    beside an object there are none."""
     state = state_of(request)
     _require_unpacked(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -67,12 +73,7 @@ async def submit(
         raise ApiError(
             400, "Missing required parameter: 'review'.", code="missing_required_parameter", param="review"
         )
-    wanted = Wanted(
-        state.reviews(review),
-        await _known(state, _requirements(request)),
-        idempotency_key,
-        request.query_params.get("webhook"),
-    )
+    wanted = Wanted(state.reviews(review), await _known(state, requirements), idempotency_key, webhook)
     async with spooled(state, caller.tenant, request.stream()) as file_id:
         return await _taken(state, caller, kept_file(state, file_id, _name(kind)), wanted)
 
@@ -141,17 +142,6 @@ def _name(kind: str) -> str:
 
 def _parameters(request: Request) -> dict[str, str]:
     return {name: value for name, value in request.query_params.items() if name != "review"}
-
-
-def _requirements(request: Request) -> Requirements:
-    """Raises `ApiError` naming the parameter, also for one that is not known."""
-    given = {PREFIX + name: value for name, value in _parameters(request).items()}
-    try:
-        return requirements_of(given, None)
-    except BadInput as error:
-        where = error.where.removeprefix(f"metadata.{PREFIX}")
-        sentence = error.sentence if where in NAMES else f"It is not known; there are: {', '.join(NAMES)}."
-        raise ApiError(400, f"{where[:60]}: {sentence}", code=error.code, param=where[:60]) from error
 
 
 # -- an object

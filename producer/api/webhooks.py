@@ -21,7 +21,7 @@ from schemas.webhooks import USUAL
 Keeper = Annotated[Caller, Depends(Needs(Scope.OPERATOR, Scope.KEY_ADMIN))]
 Watcher = Annotated[Caller, Depends(Needs(Scope.OPERATOR, Scope.KEY_ADMIN, Scope.AUDITOR))]
 Id = Annotated[str, Path(max_length=100)]
-Number = Annotated[int, Path(ge=1, lt=2**63)]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 MAX_EVENTS = 100
 
@@ -29,7 +29,7 @@ router = APIRouter(prefix=WEBHOOKS)
 
 
 class NewEndpoint(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     url: str
     name: str = ""
@@ -41,7 +41,7 @@ class NewEndpoint(BaseModel):
 class Changes(BaseModel):
     """What is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     url: str | None = None
     name: str | None = None
@@ -51,7 +51,7 @@ class Changes(BaseModel):
 
 
 class Rotation(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     overlap_s: int = Field(default=OVERLAP_S, ge=0, le=MOST_OVERLAP_S)
 
@@ -118,7 +118,7 @@ async def log(
     caller: Watcher,
     endpoint_id: Id,
     state: Literal["waiting", "delivered", "exhausted"] | None = None,
-    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> dict[str, Any]:
     """Newest first; the next page begins `before` the last one of this."""

@@ -36,7 +36,8 @@ def live(database_url: str, *, batches: int = 12) -> Iterator[Live]:
     found, ready, ending = Live(), threading.Event(), threading.Event()
 
     async def serve() -> None:
-        async with counter(database_url) as here:
+        # As many requests as it takes: the limit of a key has tests of its own.
+        async with counter(database_url, api_requests_per_minute=0) as here:
             found.headers = await here.key(*Scope)
             found.known = await furnish(here, batches)
             app = found.app = create_app(here.state, limits=Limits(answer_seconds=0.2), with_desk=True)
@@ -95,4 +96,32 @@ async def furnish(here: Counter, batches: int) -> dict[str, list[str]]:
         named["file_id"].append(await here.upload(json.dumps(request()).encode()))
         openai = await here.batch(request())
         named["batch_id"].append(openai["id"])
+    named |= await furnish_more(here, await here.key(*Scope))
     return named
+
+
+async def furnish_more(here: Counter, headers: dict[str, str]) -> dict[str, list[str]]:
+    """Message Batches, one of them with its results; endpoints of webhooks, with deliveries that never arrive."""
+    headers = {**headers, "anthropic-version": "2023-06-01"}
+
+    async def post(path: str, **body: Any) -> str:
+        answer = await here.http.post(path, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return str(answer.json()["id"])
+
+    params = {**request()["body"], "max_tokens": 99}
+    asked = [{"custom_id": "a", "params": params}]
+    ids = [await post("/v1/messages/batches", requests=asked) for _ in range(4)]
+    for one in ids[:2]:
+        await post(f"/v1/messages/batches/{one}/cancel")
+    await here.work()
+    endpoints = [
+        await post("/v1/webhooks", url="https://192.0.2.1/hooks", events=["*"], tenant_wide=number > 0)
+        for number in range(4)
+    ]
+    told = [await post(f"/v1/webhooks/{one}/test") for one in endpoints for _ in range(2)]
+    own = b'{"custom_id": "a", "text": "A contract."}\n{}'
+    files = [await here.upload(own, purpose="user_data") for _ in range(2)]
+    below = "/v1/messages/batches/{batch_id}"
+    named = {f"{below}{part}:batch_id": ids for part in ("", "/cancel", "/results")}
+    return {**named, "endpoint_id": endpoints, "delivery_id": told, "own_file_id": files}
