@@ -28,9 +28,12 @@ Connection = AsyncConnection[Row]
 
 _SETTINGS = (
     "-c timezone=UTC -c statement_timeout=60000 -c lock_timeout=20000 "
-    "-c idle_in_transaction_session_timeout=60000"
+    "-c idle_in_transaction_session_timeout=60000 -c enable_bitmapscan=off"
 )
-"""Milliseconds. A hung worker must not hold rows for ever; its transaction ends and its jobs are free again."""
+"""Milliseconds. A hung worker must not hold rows for ever; its transaction ends and its jobs are free again.
+
+A million jobs may come in before the server has counted anything of them. It would then gather all that wait and sort
+them, for each chunk, where an index has them in order: without bitmaps it reads the index."""
 
 REPLY_S = 65.0
 """The server ends a statement after 60 s and says so. One that says nothing for longer is not there any more: its host

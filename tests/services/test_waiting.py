@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
-from runtime.db.session import Connection
+from runtime.db.session import Connection, fetch
 from runtime.db.stores import waiting
 from runtime.db.stores.waiting import UNSEEN
 from tests.yard import TENANT, Yard, yard
@@ -143,3 +144,32 @@ async def test_waiting_jobs_are_counted_by_class_up_to_a_bound(database_url: str
 
             assert await waiting.count_waiting(connection, TENANT, most=4) == {UNSEEN: 3, "k": 4}
             assert await waiting.classes(connection, TENANT) == {"k": ("sha256:r", ("alpha",))}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_analyzed", [False, True])
+async def test_a_chunk_is_read_in_the_order_of_an_index_however_many_wait(
+    database_url: str, is_analyzed: bool
+) -> None:
+    """Counted or not: a plan that sorts all that wait, or reads all documents, costs as much as there are jobs."""
+    async with yard(database_url) as here:
+        await here.submit(3_000)
+        if is_analyzed:
+            await here.do("analyze")
+        arguments = {"classes": ["", "a"], "limits": [50, 50], "tenant": TENANT, "most": 50}
+
+        async with here.database.transaction() as connection:
+            rows = await fetch(connection, f"explain (analyze, format json) {waiting._CLAIM}", arguments)
+
+        nodes = [node for node in _nodes(rows[0]["QUERY PLAN"][0]["Plan"]) if "Relation Name" in node]
+        assert {(node["Relation Name"], node["Node Type"]) for node in nodes} == {
+            ("jobs", "Index Scan"),
+            ("documents", "Index Scan"),
+        }
+        assert all(node["Actual Rows"] <= 50 for node in nodes)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for one in plan.get("Plans", ()):
+        yield from _nodes(one)

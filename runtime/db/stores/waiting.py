@@ -15,7 +15,9 @@ UNSEEN = ""
 """The class of jobs that no router has looked at yet."""
 
 _CLAIM = f"""
-select {COLUMNS}, d.size_bytes
+select {COLUMNS}, (
+    select d.size_bytes from documents d where d.tenant_id = j.tenant_id and d.digest = j.document_digest
+) as size_bytes
 from unnest(%(classes)s::text[], %(limits)s::int[]) as c(route_class, most)
 cross join lateral (
     select * from jobs w
@@ -24,7 +26,6 @@ cross join lateral (
     limit c.most
     for update skip locked
 ) j
-join documents d on d.tenant_id = j.tenant_id and d.digest = j.document_digest
 order by j.lane, j.start_by, j.id
 limit %(most)s
 """
