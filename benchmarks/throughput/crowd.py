@@ -16,7 +16,7 @@ CALLS_PER_S = 100
 CROWDS = (100, 1_000)
 SECONDS = CROWDS[-1] / CALLS_PER_S
 """That are measured: one call of each slot of the large crowd, and ten of the small."""
-FILL_S = 60.0
+FILL_S = 30.0
 
 
 def figures(bench: Bench) -> dict[str, Any]:
@@ -37,12 +37,12 @@ def _crowd(ground: Ground, size: int, seconds: float) -> dict[str, Any]:
     ground.start_yard()
     ground.wait(ground.accept(ground.documents(100)))
     delay_s = size / CALLS_PER_S
-    jobs = round(CALLS_PER_S * seconds) + 2 * size
+    jobs = round(CALLS_PER_S * seconds) + 3 * size
     documents = list(ground.documents(jobs, first=100))
     ground.pretend.become(delay_ms=1000 * delay_s)
     with ground.meter() as meter:
         batch = ground.accept(documents)
-        _fill(ground, round(0.98 * size))
+        _fill(ground, round(0.9 * size))
         before, calls, began = meter.read(), ground.pretend.seen()["calls"], time.monotonic()
         time.sleep(seconds)
         spent, seen, took = meter.read() - before, ground.pretend.seen(), time.monotonic() - began
