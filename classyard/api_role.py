@@ -15,25 +15,21 @@ from classyard.advice import advisers
 from classyard.commands.keys import add_key, pepper_of
 from classyard.context import Context
 from classyard.embedded.home import kept_key, write_atomically
-from classyard.embedded.processes import PARENT_FD, watch_parent
-from classyard.roles import require_schema
+from classyard.roles import prepared_for_the_database
 from producer.api.app import create_app
 from producer.api.keys import matches, new_key, read_key
 from producer.api.server import bound, serve
 from producer.api.state import ApiState
-from runtime import logs
 from runtime.db.session import Database
 from runtime.db.stores import api_keys, capacity
 from runtime.db.stores.capacity import Heartbeat
 from runtime.doorbells import RedisDoorbells
-from runtime.health import check_database
 from runtime.heartbeat import pulse, stop
 from runtime.ids import new_id
 from runtime.logs import logger
 from runtime.metrics import Metrics
 from runtime.metrics import serve as serve_metrics
 from runtime.redis_client import make_redis
-from schemas.errors import ServiceUnreachable
 from schemas.scopes import Scope
 
 CONNECTIONS = 10
@@ -42,14 +38,7 @@ BELL_S = 1.0
 
 def run_api(context: Context, *, host: str, port: int) -> int:
     """Blocks until stopped; returns the exit code. Raises `PortInUse`, `BadConfiguration`."""
-    logs.configure(context.settings.log_level)
-    if (ear := os.environ.pop(PARENT_FD, None)) is not None:
-        watch_parent(int(ear))
-    ready = context.connected()
-    for finding in check_database(ready.settings):
-        if not finding.ok and finding.fatal:
-            raise ServiceUnreachable(finding.sentence)
-    require_schema(ready.settings.database_url)
+    ready = prepared_for_the_database(context)
     pepper = pepper_of(ready)
     with bound(host, port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(ready, pepper, listener, host))

@@ -17,12 +17,12 @@ from runtime import failpoints, logs
 from runtime.db import migrate
 from runtime.db.session import Database
 from runtime.doorbells import RedisDoorbells
-from runtime.health import require_healthy
+from runtime.health import check_database, require_healthy
 from runtime.keeper import Keeper
 from runtime.metrics import Metrics, serve
 from runtime.redis_client import make_redis
 from runtime.worker import run_worker
-from schemas.errors import ConfigurationError, UnknownName
+from schemas.errors import ConfigurationError, ServiceUnreachable, UnknownName
 from schemas.messages import CLASSIFIER_QUEUE, provider_queue
 
 
@@ -75,16 +75,31 @@ async def _keep(context: Context) -> int:
 
 
 def _prepared(context: Context) -> Context:
-    """Logs, the watch on a supervising parent, the addresses, and the checks that no role starts without."""
-    logs.configure(context.settings.log_level)
-    if (ear := os.environ.pop(PARENT_FD, None)) is not None:
-        watch_parent(int(ear))
-    ready = context.connected()
+    """With the checks without which no role starts that is woken by the broker."""
+    ready = _connected(context)
     if failpoints.ARMED_BY in ready.environ:
         failpoints.arm(ready.environ, all_simulated=all(one.simulated for one in ready.catalog().providers))
     require_schema(ready.settings.database_url)
     require_healthy(ready.settings)
     return ready
+
+
+def prepared_for_the_database(context: Context) -> Context:
+    """For a role that does its work while the broker is away, too."""
+    ready = _connected(context)
+    for finding in check_database(ready.settings):
+        if not finding.ok and finding.fatal:
+            raise ServiceUnreachable(finding.sentence)
+    require_schema(ready.settings.database_url)
+    return ready
+
+
+def _connected(context: Context) -> Context:
+    """Logs, the watch on a supervising parent, the addresses."""
+    logs.configure(context.settings.log_level)
+    if (ear := os.environ.pop(PARENT_FD, None)) is not None:
+        watch_parent(int(ear))
+    return context.connected()
 
 
 def require_schema(database_url: str) -> None:

@@ -9,32 +9,21 @@ import socket
 
 from classyard.commands.keys import pepper_of
 from classyard.context import Context
-from classyard.embedded.processes import PARENT_FD, watch_parent
-from classyard.roles import require_schema
+from classyard.roles import prepared_for_the_database
 from producer.webhooks.service import deliver
-from runtime import logs
 from runtime.db.session import Database
 from runtime.db.stores import capacity
 from runtime.db.stores.capacity import Heartbeat
-from runtime.health import check_database
 from runtime.heartbeat import pulse, stop
 from runtime.ids import new_id
 from runtime.logs import logger
-from schemas.errors import ServiceUnreachable
 
 CONNECTIONS = 3
 
 
 def run_webhooks(context: Context) -> int:
     """Blocks until stopped; returns the exit code. Raises `BadConfiguration`."""
-    logs.configure(context.settings.log_level)
-    if (ear := os.environ.pop(PARENT_FD, None)) is not None:
-        watch_parent(int(ear))
-    ready = context.connected()
-    for finding in check_database(ready.settings):
-        if not finding.ok and finding.fatal:
-            raise ServiceUnreachable(finding.sentence)
-    require_schema(ready.settings.database_url)
+    ready = prepared_for_the_database(context)
     asyncio.run(_deliver(ready, pepper_of(ready)))
     return 0
 
