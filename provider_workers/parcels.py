@@ -7,12 +7,12 @@ for their commit.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from provider_workers.asking import Asked, Together
 from runtime import failpoints
 from runtime.breaker import Breaker, probing
 from runtime.db.session import Connection, Database, repeated
@@ -54,16 +54,6 @@ def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, 
     return max(1, min(most, share, by_time))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Somebody waits for a parcel."""
-
-    job_ms: int | None
-    into: str | None
-    """The slot that is to have more jobs; None: a new one."""
-    done: asyncio.Future[Parcel | None]
-
-
 class Parcels:
     def __init__(
         self,
@@ -79,53 +69,25 @@ class Parcels:
         self._database, self._settings = database, settings
         self._provider, self._worker_id, self._ids = provider, worker_id, ids
         self._attempts = attempts
-        self._asking: list[_Asked] = []
-        self._claiming: asyncio.Task[None] | None = None
-        self._unwanted: list[Parcel] = []
+        self._together = Together(self._claimed)
 
     async def take(self, job_ms: int | None) -> Parcel | None:
         """None where there is nothing to do, no room below the ceiling, or the provider rests.
 
         `job_ms` is what a job takes here lately, in milliseconds.
         """
-        return await self._ask(job_ms, None)
+        return await self._together.ask(job_ms, None, patient=False)
 
-    async def refill(self, slot_id: str, job_ms: int | None) -> Parcel | None:
-        """More jobs for a slot that is held; None: it is to be given back."""
-        return await self._ask(job_ms, slot_id)
+    async def refill(self, slot_id: str, job_ms: int | None, *, patient: bool = False) -> Parcel | None:
+        """More jobs for a slot that is held; None: there are none, or it is to be given back. `patient`: it can wait a
+        moment for others that ask, and for jobs to come."""
+        return await self._together.ask(job_ms, slot_id, patient=patient)
 
     async def close(self) -> list[Parcel]:
         """Ends; returns the parcels of those who did not wait for them. Nothing of them was begun."""
-        if self._claiming is not None:
-            await asyncio.gather(self._claiming, return_exceptions=True)
-        return self._unwanted
+        return await self._together.close()
 
-    async def _ask(self, job_ms: int | None, into: str | None) -> Parcel | None:
-        asked = _Asked(job_ms, into, asyncio.get_running_loop().create_future())
-        self._asking.append(asked)
-        if self._claiming is None or self._claiming.done():
-            self._claiming = asyncio.create_task(self._claim())
-        return await asked.done
-
-    async def _claim(self) -> None:
-        """One transaction after the other; who comes while one is under way is in the next."""
-        while self._asking:
-            asking, self._asking = self._asking, []
-            try:
-                parcels = await self._claimed([each for each in asking if not each.done.done()])
-            except Exception as error:
-                for each in asking:
-                    if not each.done.done():
-                        each.done.set_exception(error)
-                continue
-            for each in asking:
-                parcel = parcels.get(id(each))
-                if not each.done.done():
-                    each.done.set_result(parcel)
-                elif parcel is not None:
-                    self._unwanted.append(parcel)
-
-    async def _claimed(self, asking: Sequence[_Asked]) -> dict[int, Parcel]:
+    async def _claimed(self, asking: Sequence[Asked[Parcel]]) -> dict[int, Parcel]:
         while True:
             try:
                 parcels: dict[int, Parcel] = await repeated(lambda: self._take(asking))
@@ -140,7 +102,7 @@ class Parcels:
         async with self._database.transaction() as connection:
             await budgets.open_(connection, self._settings.tenant, keys)
 
-    async def _take(self, asking: Sequence[_Asked]) -> dict[int, Parcel]:
+    async def _take(self, asking: Sequence[Asked[Parcel]]) -> dict[int, Parcel]:
         tenant = self._settings.tenant
         async with self._database.transaction() as connection:
             gate = await capacity.gate(connection, tenant, self._provider)
@@ -164,8 +126,8 @@ class Parcels:
             return await self._hold(connection, gate, given, costs) if given else {}
 
     async def _admitted(
-        self, connection: Connection, gate: capacity.Gate, asking: Sequence[_Asked]
-    ) -> tuple[list[_Asked], list[_Asked]]:
+        self, connection: Connection, gate: capacity.Gate, asking: Sequence[Asked[Parcel]]
+    ) -> tuple[list[Asked[Parcel]], list[Asked[Parcel]]]:
         """Who gets a new slot, as far as there is room; and whose slot goes on, unless it was taken back."""
         new = [each for each in asking if each.into is None]
         room = max(1, gate.allowed - gate.held) if gate.has_room else 0
@@ -175,7 +137,7 @@ class Parcels:
             each for each in asking if each.into in held
         ]
 
-    def _lengths(self, gate: capacity.Gate, asking: Sequence[_Asked]) -> list[int]:
+    def _lengths(self, gate: capacity.Gate, asking: Sequence[Asked[Parcel]]) -> list[int]:
         lengths: list[int] = []
         settings = self._settings
         for each in asking:
@@ -225,7 +187,7 @@ class Parcels:
         self,
         connection: Connection,
         gate: capacity.Gate,
-        given: Sequence[tuple[_Asked, list[Job]]],
+        given: Sequence[tuple[Asked[Parcel], list[Job]]],
         costs: Mapping[str, int],
     ) -> dict[int, Parcel]:
         tenant, provider = self._settings.tenant, self._provider

@@ -44,6 +44,10 @@ from schemas.review import Review
 KEY_CHECK_S = 10.0
 """How often a worker without its key looks again; the operator may just be putting it there."""
 
+QUICK_MS, STAYS = 200, 4
+"""A slot whose calls take so long at most asks so often for more, a fortieth of a second apart, before it is given
+back."""
+
 
 @dataclass
 class _Run:
@@ -156,15 +160,25 @@ class ProviderService:
         run = _Run(list(parcel.jobs))
         try:
             await self._bells.ring_all({provider_queue(self.provider.name): self._free(parcel)})
-            while await self._serve_jobs(parcel, run, server) and parcel.more:
-                again = await self._parcels.refill(parcel.slot_id, self.seen.job_ms_p50)
-                if again is None:
-                    break
+            while await self._serve_jobs(parcel, run, server) and (again := await self._next(parcel)):
                 parcel, run.left = again, list(again.jobs)
                 self._slots[parcel.slot_id].add(job.id for job in parcel.jobs)
                 self._standing.claimed(parcel.breaker)
         finally:
             await asyncio.shield(self._settle(parcel, run))
+
+    async def _next(self, parcel: Parcel) -> Parcel | None:
+        """More for the slot. Where calls are quick it stays for a moment without any: to give it back and to be rung
+        for again would cost as much as a call."""
+        job_ms = self.seen.job_ms_p50
+        if parcel.more and (again := await self._parcels.refill(parcel.slot_id, job_ms)):
+            return again
+        for _ in range(STAYS if job_ms is not None and job_ms <= QUICK_MS else 0):
+            if self._must_stop(parcel):
+                break
+            if again := await self._parcels.refill(parcel.slot_id, job_ms, patient=True):
+                return again
+        return None
 
     def _free(self, parcel: Parcel) -> int:
         """Slots of this worker that should be in use beside those that are."""

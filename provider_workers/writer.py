@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from runtime import failpoints
@@ -23,6 +24,10 @@ from schemas.rung import RungAnswer, RungLabel
 
 GATHER_S = 0.003
 """How long the first finished job waits for company: far below a call, enough to share a commit when many finish."""
+
+BUSY_S = 0.03
+"""So long where the last one had company, unless a slot is given back: nobody waits for these but who asks for the
+result, and a commit of thirty costs little more than one of three."""
 
 MOST = 200
 """Jobs in one commit."""
@@ -58,6 +63,8 @@ class Writer:
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         """None: nothing comes after it."""
         self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        """Somebody waits for the commit."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -66,6 +73,8 @@ class Writer:
         """Resolves to whether the move was applied; False means fenced. Raises what the database raised."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(finished, done))
+        if finished.release_slot or self._queue.qsize() >= MOST:
+            self._hurry.set()
         return done
 
     async def close(self) -> None:
@@ -73,13 +82,24 @@ class Writer:
         if self._task is None:
             return
         self._queue.put_nowait(None)
+        self._hurry.set()
         await self._task
         self._task = None
 
     async def _run(self) -> None:
+        busy = False
         while (first := await self._queue.get()) is not None:
             await asyncio.sleep(GATHER_S)
-            await self._commit([first, *self._company()])
+            if busy:
+                await self._gathered()
+            self._hurry.clear()
+            group = [first, *self._company()]
+            busy = len(group) > 1
+            await self._commit(group)
+
+    async def _gathered(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), BUSY_S)
 
     def _company(self) -> Iterator[_Waiting]:
         """What came in meanwhile."""

@@ -50,7 +50,7 @@ def _settings(redis_url: str, task_events: bool) -> dict[str, Any]:
             "health_check_interval": 10,
             "max_connections": 64,
             "priority_steps": [0],
-            "visibility_timeout": 900,
+            "ack_emulation": False,
         },
         "accept_content": ["json"],
         "task_serializer": "json",

@@ -12,8 +12,9 @@ from benchmarks.throughput.memory import LIMIT_MB, measure
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
-FEW, MANY = 8_000, 68_000
-"""The second is 63 MB."""
+FEW, MANY = 60_000, 120_000
+"""56 and 112 MB: buffers and the allocator have all that they ever take before the first, and twice as many ids stand
+at the same place between two doublings of their tables."""
 
 PER_LINE_BYTES = 160
 """A million of them are 160 MB, and the rest of a process, its buffers full, some 140."""
@@ -22,7 +23,7 @@ PER_LINE_BYTES = 160
 def test_sixty_thousand_lines_more_take_little_more_memory() -> None:
     few, many = measure(FEW), measure(MANY)
 
-    assert many["bytes"] > 60_000_000
+    assert many["bytes"] > 100_000_000
     for name, peak_mb in many["peak_mb"].items():
         growth = (peak_mb - few["peak_mb"][name]) * 1024 * 1024 / (MANY - FEW)
         assert growth < PER_LINE_BYTES, f"{name}: {growth:.0f} bytes a line"
