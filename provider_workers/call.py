@@ -77,13 +77,16 @@ class Caller:
         headers = {**request.headers, **self._headers}
         if idempotency_key:
             headers["idempotency-key"] = idempotency_key
-        return httpx.Request(
+        # A stream that is read already: host and length are the transport's to say, so httpx need not find them out.
+        prepared = httpx.Request(
             "POST",
             self._address(request.path),
-            content=request.body,
+            stream=httpx.ByteStream(request.body),
             headers=headers,
             extensions={"timeout": {"connect": min(CONNECT_S, limit_s)}},
         )
+        prepared.read()
+        return prepared
 
     def _address(self, path: str) -> httpx.URL:
         """An adapter has a path or two, and one for each model at most; reading an address takes its time."""

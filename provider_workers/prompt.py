@@ -9,11 +9,13 @@ by letter.
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import Any
 
 from schemas.call import ProviderCall
 from schemas.canonical import canonical
 from schemas.catalog import CatalogModel
+from schemas.remembered import remembered
 from schemas.review import MAX_QUOTE_CHARACTERS, SEVERITIES, VERDICTS, Review
 
 MOST_CHOICES = 100
@@ -60,7 +62,9 @@ def build_call(review: Review, document_text: str, model: CatalogModel, *, sampl
 
 def _schema(review: Review, document_text: str, model: CatalogModel) -> dict[str, Any]:
     """The contract, narrowed for models that need it; an answer that keeps it keeps the contract."""
-    schema = review.schema_of_answer
+    if model.max_findings is None and not model.answers_by_choice:
+        return review.schema_of_answer
+    schema = deepcopy(review.schema_of_answer)
     findings = schema["properties"]["findings"]
     if model.max_findings is not None:
         findings["maxItems"] = min(findings["maxItems"], model.max_findings)
@@ -86,6 +90,7 @@ def overhead_text(review: Review) -> str:
     return "\n".join((system_text(review), schema, OPENING, CLOSING))
 
 
+@remembered
 def system_text(review: Review) -> str:
     parts = [f"You review a document: {review.title}", review.instructions, _findings(review), _DATA, _ANSWER]
     return "\n\n".join(part for part in parts if part)

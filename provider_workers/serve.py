@@ -39,6 +39,9 @@ from schemas.rung import RungAnswer, best, result_of
 LONG_TEXT = 1_000_000
 """Characters of a document from which on checking its quotes takes long enough to leave the loop for it."""
 
+NUL, ESCAPED_NUL = "\x00", "\\u0000"
+"""How an answer can spell what the database cannot hold."""
+
 LONGEST_WORD = 200
 """Characters kept of what a provider says its model is called."""
 
@@ -129,7 +132,7 @@ class Server:
     async def _ask(self, job: Job, request: HttpRequest, hold: Hold) -> tuple[Reading, Usage, Room | None]:
         """What the provider said, the tokens that it counts, and what is left of its limits; a reply that is no
         answer is charged as well."""
-        with self.metrics.in_flight.labels(self.provider.name).track_inprogress():
+        with self.metrics.of(self.metrics.in_flight, self.provider.name).track_inprogress():
             failpoints.reach("call.send")
             sent = self.caller.send(request, idempotency_key=f"{job.id}-{job.attempts}")
             reply = await hold.during(sent, job=job.id) or TAKEN_BACK
@@ -225,13 +228,14 @@ class Server:
 
     def _count(self, attempt: Attempt, checked: CheckedAnswer | None) -> None:
         labels = (attempt.provider, attempt.model)
-        self.metrics.attempts.labels(*labels, attempt.outcome).inc()
-        self.metrics.call_seconds.labels(*labels).observe(attempt.latency_ms / 1000)
-        self.metrics.tokens.labels(*labels, "input").inc(attempt.input_tokens)
-        self.metrics.tokens.labels(*labels, "output").inc(attempt.output_tokens)
-        self.metrics.cost.labels(*labels).inc(attempt.cost_usd_micros)
+        metrics, of = self.metrics, self.metrics.of
+        of(metrics.attempts, *labels, attempt.outcome).inc()
+        of(metrics.call_seconds, *labels).observe(attempt.latency_ms / 1000)
+        of(metrics.tokens, *labels, "input").inc(attempt.input_tokens)
+        of(metrics.tokens, *labels, "output").inc(attempt.output_tokens)
+        of(metrics.cost, *labels).inc(attempt.cost_usd_micros)
         for quote in checked.report.quotes if checked else ():
-            self.metrics.quotes.labels(*labels, quote.match.value).inc()
+            of(metrics.quotes, *labels, quote.match.value).inc()
 
 
 def _weighed(
@@ -259,7 +263,9 @@ def _weighed(
         sample=step.sample if step else 1,
         keep_from=step.keep_from if step else None,
         score=weigh(evidence),
-        output=storable(checked.output),
+        output=storable(checked.output)
+        if NUL in reading.text or ESCAPED_NUL in reading.text
+        else checked.output,
         report=replace(checked.report, evidence=weigh(evidence)),
         mean_logprob=reading.mean_logprob,
     )

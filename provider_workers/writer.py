@@ -180,7 +180,7 @@ class Writer:
     def _count(self, moves: Sequence[jobs.Move], applied: frozenset[str]) -> None:
         for move in moves:
             if move.after.id in applied:
-                self._metrics.moves.labels(move.after.state.value).inc()
+                self._metrics.of(self._metrics.moves, move.after.state.value).inc()
             else:
                 self._metrics.fenced.inc()
                 logger().warning("commit.fenced", job=move.before.id, token=move.before.lease_token)

@@ -329,9 +329,9 @@ class Stage:
         if chunk is None:
             return
         for move in chunk.moves:
-            self.metrics.moves.labels(move.after.state.value).inc()
+            self.metrics.of(self.metrics.moves, move.after.state.value).inc()
         for one in chunk.decisions:
-            self.metrics.decided.labels(one.outcome).inc()
+            self.metrics.of(self.metrics.decided, one.outcome).inc()
             if one.outcome == Outcome.REFUSED:
                 self.metrics.refusals.labels(one.job.reason_code).inc()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from schemas.errors import PortInUse
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 _CALL_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _STAGE_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -22,6 +25,14 @@ class Metrics:
         for name, made in _make(self.registry).items():
             object.__setattr__(self, name, made)
 
+    def of(self, metric: M, *labels: str) -> M:
+        """The metric with these labels, found once: to look for it takes longer than to count."""
+        found = self._found.get((metric, labels))
+        if found is None:
+            found = self._found[metric, labels] = metric.labels(*labels)
+        return cast(M, found)
+
+    _found: dict[tuple[object, tuple[str, ...]], object] = field(default_factory=dict, init=False, repr=False)
     moves: Counter = field(init=False)
     decided: Counter = field(init=False)
     refusals: Counter = field(init=False)

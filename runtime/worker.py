@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 
 from runtime.celery_app import POOL, make_app, transport_faults
 from runtime.pool import Service
@@ -40,6 +41,13 @@ def run_worker(settings: Settings, service: Service, *, name: str, queue: str, c
         if worker.pool is not None:
             worker.pool.stop_soon()
 
+    def keep_what_is_loaded(**_: object) -> None:
+        """Modules, models and schemas are there until the end. Looked through by the collector again and again, they
+        would cost a twentieth of the processor time of a job."""
+        gc.collect()
+        gc.freeze()
+
+    worker_ready.connect(keep_what_is_loaded, weak=False)
     worker_shutting_down.connect(yield_soon, weak=False)
     worker.start()
     if app.refusal is not None:

@@ -23,7 +23,7 @@ GENESIS = b"\x00" * 32
 """The hash before a job's first audit event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     id: str
     """UUIDv7."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,4 +69,8 @@ class Review(BaseModel):
 
     @property
     def schema_of_answer(self) -> dict[str, Any]:
-        return output_contract(tuple(kind.id for kind in self.findings))
+        """The same object whenever it is asked for: to be read, not to be changed."""
+        return _contract(tuple(kind.id for kind in self.findings))
+
+
+_contract = lru_cache(maxsize=256)(output_contract)

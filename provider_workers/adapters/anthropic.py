@@ -28,6 +28,7 @@ from provider_workers.adapters.faults import cut_short, failure, malformed, refu
 from provider_workers.adapters.room import Room, anthropic_room
 from schemas.attempt import Fault, FaultKind
 from schemas.call import Answer, HttpReply, HttpRequest, ProviderCall, Reading
+from schemas.remembered import remembered
 
 VERSION = "2023-06-01"
 """Of the wire; sent with every request, with or without a key. Source: as above."""
@@ -57,6 +58,12 @@ _UNSUPPORTED = frozenset(
 """Keywords that this wire refuses in a schema; our own check holds an answer to them. Source:
 structured-outputs, as above ("JSON schema limitations"), and what the SDK's `transform_schema` removes."""
 
+
+@remembered
+def _listed(schema: dict[str, Any]) -> dict[str, Any]:
+    return without(schema, _UNSUPPORTED)
+
+
 _CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 _STOPPED = frozenset({"end_turn", "stop_sequence"})
 
@@ -75,7 +82,7 @@ class Anthropic:
         if call.temperature is not None:
             body["temperature"] = call.temperature
         if call.schema is not None:
-            held = {"type": "json_schema", "schema": without(call.schema, _UNSUPPORTED)}
+            held = {"type": "json_schema", "schema": _listed(call.schema)}
             body["output_config"] = {"format": held}
         return HttpRequest("/v1/messages", encode(body), {**JSON_HEADERS, "anthropic-version": VERSION})
 

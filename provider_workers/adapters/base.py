@@ -15,6 +15,7 @@ import orjson
 
 from provider_workers.adapters.room import Room
 from schemas.call import HttpReply, HttpRequest, ProviderCall, Reading
+from schemas.remembered import remembered
 
 MAX_TOKENS_COUNTED = 100_000_000
 """Far above any model's context; a larger count is a fault of the sender and would spoil a ledger."""
@@ -119,7 +120,8 @@ def schema_name(wanted: str) -> str:
     return _SCHEMA_NAME.sub("_", wanted)[:64] or "answer"
 
 
-def without_lengths(schema: Mapping[str, Any]) -> dict[str, Any]:
+@remembered
+def without_lengths(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema without bounds on the length of strings, which OpenAI and Gemini do not list among what they take.
 
     Our own check holds an answer to those. Source: developers.openai.com/api/docs/guides/structured-outputs,
@@ -128,8 +130,13 @@ def without_lengths(schema: Mapping[str, Any]) -> dict[str, Any]:
     return without(schema, _LENGTHS)
 
 
-def with_shorter_strings(schema: Mapping[str, Any], *, at_most: int) -> dict[str, Any]:
+@remembered
+def with_shorter_strings(schema: dict[str, Any], at_most: int) -> dict[str, Any]:
     """The schema with every `maxLength` brought down to `at_most`; what keeps it keeps the schema as well."""
+    return _shortened(schema, at_most)
+
+
+def _shortened(schema: Mapping[str, Any], at_most: int) -> dict[str, Any]:
     return {key: _shorter(key, value, at_most) for key, value in schema.items()}
 
 
@@ -137,11 +144,9 @@ def _shorter(key: str, value: Any, at_most: int) -> Any:
     if key == "maxLength" and type(value) is int:
         return min(value, at_most)
     if isinstance(value, dict):
-        return with_shorter_strings(value, at_most=at_most)
+        return _shortened(value, at_most)
     if isinstance(value, list):
-        return [
-            with_shorter_strings(part, at_most=at_most) if isinstance(part, dict) else part for part in value
-        ]
+        return [_shortened(part, at_most) if isinstance(part, dict) else part for part in value]
     return value
 
 

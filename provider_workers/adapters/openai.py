@@ -111,9 +111,9 @@ class OpenAI:
             return cut_short(reply)
         return _answer(reply, body, choice, finish)
 
-    def _wire_schema(self, call: ProviderCall, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def _wire_schema(self, call: ProviderCall, schema: dict[str, Any]) -> dict[str, Any]:
         if self.bounds_strings:
-            return with_shorter_strings(schema, at_most=_longest_string(call.max_output_tokens))
+            return with_shorter_strings(schema, _longest_string(call.max_output_tokens))
         return without_lengths(schema)
 
     def usage(self, reply: HttpReply) -> Usage:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 
 from schemas.canonical import canonical
-
-MAX_SCHEMAS_KEPT = 256
-"""Compiled ones; a yard has a few reviews, and a compiled schema is some kilobytes."""
+from schemas.remembered import remembered
 
 
 def first_breach(value: dict[str, Any], schema: dict[str, Any]) -> str | None:
@@ -18,17 +15,16 @@ def first_breach(value: dict[str, Any], schema: dict[str, Any]) -> str | None:
 
     Raises `ValueError` for a schema that is none: that is our mistake and not the model's.
     """
-    validator = _validator(canonical(schema))
     try:
-        error = next(validator.iter_errors(value), None)
+        error = next(_validator(schema).iter_errors(value), None)
     except ValueError:
         return "The answer is nested more deeply than can be checked."
     return _sentence(error) if error else None
 
 
-@lru_cache(maxsize=MAX_SCHEMAS_KEPT)
-def _validator(schema: bytes) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(schema.decode(), offline=True)
+@remembered
+def _validator(schema: dict[str, Any]) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(canonical(schema).decode(), offline=True)
 
 
 def _sentence(error: jsonschema_rs.ValidationError) -> str:

@@ -27,7 +27,7 @@ def test_a_field_that_there_is_not_is_refused() -> None:
 
 
 def test_a_value_that_looks_at_its_fields_is_not_copied_past_that_look() -> None:
-    @dataclass(frozen=True, slots=True)
+    @dataclass(frozen=True)
     class Positive:
         number: int
 
@@ -36,3 +36,12 @@ def test_a_value_that_looks_at_its_fields_is_not_copied_past_that_look() -> None
 
     with pytest.raises(TypeError, match="Positive"):
         changed(Positive(1), number=-1)
+
+
+def test_a_value_with_slots_is_refused() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Slotted:
+        number: int
+
+    with pytest.raises(TypeError, match="Slotted"):
+        changed(Slotted(1), number=2)
