@@ -20,7 +20,6 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from runtime import failpoints
-from runtime.clock import ticks
 from runtime.db.arrays import adapters
 from schemas.errors import ClassyardError, ConfigurationError, NoSpaceLeft, ServiceUnreachable
 
@@ -46,10 +45,6 @@ POLL_S = 0.1
 CHECK_S = 3.0
 """A connection of the pool that does not answer an empty question by then is not used."""
 
-FRESH_S = 1.0
-"""One that had a reply so lately is not asked: the question costs as much as a statement. A server that starts again
-takes longer, so what it broke is found all the same."""
-
 _SOCKET = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 """A host that went away is noticed after some 20 s, also while nothing is asked of it. In seconds, but for the last."""
 
@@ -60,8 +55,6 @@ class _Bounded(AsyncConnection[Row]):
     """A connection that does not wait for ever: not for a statement, and not for a commit."""
 
     reply_s = REPLY_S
-    replied_at_s = float("-inf")
-    """By the monotonic clock: the last reply."""
 
     async def wait(
         self,
@@ -72,20 +65,16 @@ class _Bounded(AsyncConnection[Row]):
         """Every exchange with the server goes through here. Raises `OperationalError` where no reply came in time; the
         connection is closed then, since nobody knows what becomes of what was asked."""
         try:
-            found = await super().wait(gen, interval, self.reply_s if timeout is None else timeout)
+            return await super().wait(gen, interval, self.reply_s if timeout is None else timeout)
         except errors._WaitTimeout as error:
             if timeout is not None:
                 raise
             self.pgconn.finish()
             raise psycopg.OperationalError("no reply in time") from error
-        self.replied_at_s = ticks()
-        return found
 
 
 async def _alive(connection: AsyncConnection[Any]) -> None:
     assert isinstance(connection, _Bounded)
-    if ticks() - connection.replied_at_s < FRESH_S:
-        return
     usual, connection.reply_s = connection.reply_s, min(CHECK_S, connection.reply_s)
     await AsyncConnectionPool.check_connection(connection)
     connection.reply_s = usual
