@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router_worker.engine.decide import Prepared
 from router_worker.features.extract import money_left, time_left_ms
+from schemas.changing import changed
 from schemas.decision import Decision, Outcome
 from schemas.features import JobFeatures
 from schemas.job import Job
@@ -19,7 +19,7 @@ def at_this_moment(
     """Time and money as they are now: features are extracted once, and these two run out. The ceiling is the policy's
     for any one document; the lower one of it and the job's own holds."""
     left = money_left(job, ceiling_usd_micros)
-    return replace(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=left)
+    return changed(features, time_left_ms=time_left_ms(job, now), max_cost_usd_micros=left)
 
 
 def moved_by(job: Job, decision: Decision) -> Job | None:
@@ -49,7 +49,7 @@ def with_work(job: Job | None, features: JobFeatures, prepared: Prepared) -> Job
     """A job that was bound carries what its call is expected to take there, so that queues can be summed."""
     if job is None or job.provider is None or job.model is None:
         return job
-    return replace(job, work_ms=prepared.work_ms(features, job.provider, job.model))
+    return changed(job, work_ms=prepared.work_ms(features, job.provider, job.model))
 
 
 def start_by(job: Job, decision: Decision) -> datetime | None:

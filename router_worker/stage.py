@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from router_worker.bound.shadows import priced
@@ -29,6 +29,7 @@ from runtime.metrics import Metrics
 from runtime.settings import Settings
 from schemas.budget import Account, call_cost_usd_micros
 from schemas.canonical import canonical, digest
+from schemas.changing import changed
 from schemas.decision import Decision, Outcome
 from schemas.features import JobFeatures
 from schemas.job import Job
@@ -145,7 +146,7 @@ class Stage:
             snapshot_of(rules.catalog, rules.catalog_digest, rows, rules.policy.bind_late, taken_at=now),
             self.shadows,
         )
-        self._snapshot = replace(observed, promises=promised)
+        self._snapshot = changed(observed, promises=promised)
         self._snapshot_digest = digest(self._snapshot.facts())
         if self._prepared is None:
             self._prepared = prepare(rules.policy, self._snapshot)
@@ -203,9 +204,9 @@ class Stage:
         ceiling = self.rules.policy.budgets.job_usd_micros
         features = at_this_moment(job.features, job, chunk.now, ceiling_usd_micros=ceiling)
         if tightest is not None:
-            features = replace(features, budget_left_usd_micros=tightest[1], budget=told(tightest[0]))
+            features = changed(features, budget_left_usd_micros=tightest[1], budget=told(tightest[0]))
         decision = chunk.prepared.decide(features)
-        classed = replace(
+        classed = changed(
             job,
             route_class=self._class_of(decision, tightest, job),
             start_by=start_by(job, decision) or job.start_by,
@@ -260,9 +261,10 @@ class Stage:
         self, before: Job, after: Job, decision: Decision, features: JobFeatures, chunk: _Chunk
     ) -> None:
         body = canonical(decision)
+        name = digest(body)
         facts = {
             "catalog": self.rules.catalog_digest,
-            "decision": digest(body),
+            "decision": name,
             "model": after.model,
             "policy": self.rules.policy_digest,
             "provider": after.provider,
@@ -279,7 +281,7 @@ class Stage:
                 assigned=dict(self._assigned),
                 features=canonical(features),
                 body=body,
-                digest=digest(body),
+                digest=name,
             )
         )
 
@@ -296,7 +298,7 @@ class Stage:
 
     def _extract(self, new: Sequence[Job], texts: Mapping[str, str], now: datetime) -> dict[str, Job]:
         return {
-            job.id: replace(
+            job.id: changed(
                 job,
                 features=self.extractor.extract(
                     texts[job.document_digest], self._reviews[job.review_digest], job, now

@@ -13,7 +13,7 @@ KINDS = ("contract", "policy", "report", "letter", "form", "code", "other")
 """Of documents."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobFeatures:
     tokens: int
     """Of the document, in o200k tokens. A model's own count is this times its `tokens_per_o200k`."""

@@ -6,13 +6,14 @@ added as a delta (`Assigned`), recorded with each decision, so that every decisi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from schemas.canonical import later
 from schemas.catalog import Catalog
+from schemas.changing import changed
 
 JOBS_A_SLOT = 2
 """May be bound to a provider whatever they take: one that is served, and one that is there when that is done."""
@@ -40,7 +41,7 @@ class Health(StrEnum):
     FAILING = "failing"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProviderLoad:
     provider: str
     status: ProviderStatus
@@ -107,7 +108,7 @@ class RungPromise:
     """What is promised, or why nothing is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProviderSnapshot:
     catalog: Catalog
     catalog_digest: str
@@ -123,7 +124,7 @@ class ProviderSnapshot:
     def plus(self, assigned: dict[str, Assigned]) -> ProviderSnapshot:
         """The same instant with the given work added; headroom shrinks and never goes below zero. Adding little by
         little gives what adding all at once gives."""
-        return replace(self, loads=tuple(_with(load, assigned.get(load.provider)) for load in self.loads))
+        return changed(self, loads=tuple(_with(load, assigned.get(load.provider)) for load in self.loads))
 
     def facts(self) -> dict[str, Any]:
         """What is stored and digested: the loads and the instant; the catalog by its digest."""
@@ -138,7 +139,7 @@ def _with(load: ProviderLoad, extra: Assigned | None) -> ProviderLoad:
     room = None if load.room_work_ms is None else load.room_work_ms - extra.work_ms
     if room is not None and room <= 0:
         headroom = min(headroom, max(0, JOBS_A_SLOT * load.slots - waiting))
-    return replace(
+    return changed(
         load,
         waiting_jobs=waiting,
         waiting_tokens=load.waiting_tokens + extra.tokens,

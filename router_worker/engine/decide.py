@@ -8,7 +8,7 @@ All three ways give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from router_worker.engine.candidates import Ask, Place, Seat, ask
 from router_worker.engine.constraints import is_late, often_fails, only_named, over_budget, screen, too_late
@@ -21,6 +21,7 @@ from router_worker.engine.rules import forbid
 from router_worker.engine.standings import Standings, digest_of, places, standings
 from schemas.canonical import digest
 from schemas.catalog import Catalog
+from schemas.changing import changed
 from schemas.decision import Candidate, Decision, Estimate, Refusal, Step
 from schemas.features import JobFeatures
 from schemas.policy import RoutingPolicy
@@ -37,7 +38,7 @@ def route_class(decision: Decision) -> str:
     return digest(decision.allowed).removeprefix("sha256:")[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
     """Policy and snapshot with everything worked out that does not depend on the job."""
 
@@ -57,7 +58,7 @@ class Prepared:
         if snapshot.catalog is not self.catalog:
             return prepare(self.policy, snapshot)
         found = standings(snapshot, self.policy.objective, self.standings)
-        return replace(
+        return changed(
             self,
             places=places(snapshot, found),
             standings=found,
