@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from governance.guardrails.words import Words
 from schemas.raising import Marking
 
 HEAD_LINES, FOOT_LINES = 8, 5
@@ -92,8 +93,9 @@ _HINTS = (
     ),
     *("privat", "persönlich", "intern", "use only"),
 )
-"""In small letters; a line without any of them is no marking. Looked for one by one, which is much quicker than a
-pattern of all."""
+"""In small letters; a line without any of them is no marking."""
+
+_HINT_FINDER = Words(_HINTS)
 
 _FILED = re.compile(
     r"^[ \t]{0,100}(?:\d{1,3}[ \t]{1,100})?exhibit (?:\d{1,2}\.\d{1,3}|99)\b|"
@@ -108,7 +110,10 @@ _FILED = re.compile(
 
 def markings(text: str) -> tuple[str, ...]:
     """Names of `Marking`, from the least to the most careful; each once."""
-    found = {marking for line in edges(text) for marking in _in_line(line)}
+    lines = [line for line in edges(text) if len(line) <= LINE_CHARACTERS]
+    if not _may_mark("\n".join(lines)):
+        return ()
+    found = {marking for line in lines for marking in _in_line(line)}
     return tuple(str(marking) for marking in Marking if marking in found)
 
 
@@ -120,18 +125,19 @@ def is_filing(text: str) -> bool:
 
 def edges(text: str) -> Iterator[str]:
     """The first and the last lines that are not empty."""
-    head, foot = text[:EDGE_CHARACTERS], text[EDGE_CHARACTERS:][-EDGE_CHARACTERS:]
-    yield from islice(filter(None, map(str.strip, head.splitlines())), HEAD_LINES)
-    if foot or len(head.splitlines()) > HEAD_LINES:
-        yield from islice(filter(None, map(str.strip, reversed((foot or head).splitlines()))), FOOT_LINES)
+    head = text[:EDGE_CHARACTERS].splitlines()
+    foot = text[max(EDGE_CHARACTERS, len(text) - EDGE_CHARACTERS) :].splitlines()
+    yield from islice(filter(None, map(str.strip, head)), HEAD_LINES)
+    if foot or len(head) > HEAD_LINES:
+        yield from islice(filter(None, map(str.strip, reversed(foot or head))), FOOT_LINES)
 
 
-def _may_mark(small: str) -> bool:
-    return any(hint in small for hint in _HINTS)
+def _may_mark(line: str) -> bool:
+    return bool(_HINT_FINDER.held(line.lower()))
 
 
 def _in_line(line: str) -> set[Marking]:
-    if len(line) > LINE_CHARACTERS or not _may_mark(line.lower()):
+    if not _may_mark(line):
         return set()
     bare = _PAGE.sub("  ", line)
     parts = {_LABEL.sub("", part, count=1).strip(_DRESS) for part in (bare, *_APART.split(bare))}

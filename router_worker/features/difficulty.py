@@ -20,6 +20,8 @@ import re
 from dataclasses import dataclass
 from math import log2
 
+from governance.guardrails.words import Words
+
 UNTOLD = 1.0
 """Where it cannot be told, a document counts as hard."""
 
@@ -34,6 +36,7 @@ _LAW = (
     *("responsabilidad", "conforme a", "rescis", "indemniz", "responsabilità", "ai sensi", "risoluzion"),
     *("aansprakelijk", "overeenkomstig", "ontbind"),
 )
+_LAW_FINDER = Words(_LAW)
 _OTHER_SCRIPT = re.compile(
     r"[\u0370-\u03ff\u0400-\u04ff\u0590-\u05ff\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}"
 )
@@ -69,8 +72,7 @@ def difficulty(of: Signals) -> float:
 
 
 def law_words(text: str) -> int:
-    small = text[:LAW_CHARACTERS].lower()
-    counted = sum(map(small.count, _LAW))
+    counted = _LAW_FINDER.counted(text[:LAW_CHARACTERS].lower())
     return counted * max(len(text), LAW_CHARACTERS) // LAW_CHARACTERS
 
 
