@@ -35,6 +35,10 @@ _LABEL = re.compile(
 _PAGE = re.compile(
     r"\b(?:page|seite|pagina|página)\s+\d{1,4}(?:\s+(?:of|von|de|di|van|/)\s+\d{1,4})?", re.IGNORECASE
 )
+_DIGIT = re.compile(r"\d")
+_MAY_PART = re.compile(r"[\t|·•/()\[\]{}<>]|\s[\s\u2013\u2014-]")
+"""Is in whatever sets parts apart."""
+
 _DRESS = " \t.,;:!*#=_~-\u2013\u2014\"'`\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 
 _STRICT = (
@@ -139,11 +143,16 @@ def _may_mark(line: str) -> bool:
 def _in_line(line: str) -> set[Marking]:
     if not _may_mark(line):
         return set()
-    bare = _PAGE.sub("  ", line)
-    parts = {_LABEL.sub("", part, count=1).strip(_DRESS) for part in (bare, *_APART.split(bare))}
+    bare = _PAGE.sub("  ", line) if _DIGIT.search(line) else line
+    apart = _APART.split(bare) if _MAY_PART.search(bare) else ()
+    parts = {_unlabelled(part).strip(_DRESS) for part in (bare, *apart)}
     found = {marking for part in parts if part and (marking := _marking(part))}
     # A line that names several classes is a legend, or a form to be filled in.
     return set() if len(found) > LEGEND or any(map(_PUBLIC.fullmatch, parts)) else found
+
+
+def _unlabelled(part: str) -> str:
+    return _LABEL.sub("", part, count=1) if ":" in part or "=" in part else part
 
 
 def _marking(part: str) -> Marking | None:
