@@ -28,29 +28,34 @@ class Words:
 
     def held(self, text: str) -> set[int]:
         """Which of the words the text holds, by their number."""
-        return {word for word, _ in self._all(text)}
+        return {word for word, _, _ in self._all(text)}
 
     def counted(self, text: str) -> int:
-        """How often the text holds the words; places of the same word do not overlap."""
-        return sum(1 for _ in self.each(text))
+        """How often the text holds any of the words; places of the same word do not overlap."""
+        return len(self.each(text))
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """The number of a word and where it begins, by word and then by place. See `each`."""
         return sorted(self.each(text))
 
-    def each(self, text: str) -> Iterator[tuple[int, int]]:
+    def each(self, text: str) -> list[tuple[int, int]]:
         """The number of a word and where it begins, as the text goes on; places of the same word do not overlap."""
+        found = []
         ends: dict[int, int] = {}
-        for word, start in self._all(text):
+        for word, start, end in self._all(text):
             if start >= ends.get(word, 0):
-                ends[word] = start + len(self._words[word])
-                yield word, start
+                ends[word] = end
+                found.append((word, start))
+        return found
 
-    def _all(self, text: str) -> Iterator[tuple[int, int]]:
+    def _all(self, text: str) -> Iterable[tuple[int, int, int]]:
+        return self._find(text) if len(text) <= BLOCK else self._in_blocks(text)
+
+    def _in_blocks(self, text: str) -> Iterator[tuple[int, int, int]]:
         for block in range(0, len(text), BLOCK):
-            for word, start, _ in self._find(text[block : block + BLOCK + self._beyond]):
+            for word, start, end in self._find(text[block : block + BLOCK + self._beyond]):
                 if start < BLOCK:
-                    yield word, block + start
+                    yield word, block + start, block + end
 
     def _find(self, text: str) -> list[tuple[int, int, int]]:
         try:

@@ -33,7 +33,7 @@ _NUMBERED_BEGIN = frozenset(
 
 _BULLETS = frozenset("-*•‣▪◦\u2013")
 _ITEM = re.compile(r"[-*•‣▪◦\u2013] {1,4}\S|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\) {1,4}\S", re.IGNORECASE)
-_ROW = re.compile(r"[^|]*\|[^|]*\||[^\t]*\t[^\t]+\t|\S.{0,60}\S {3,}\S.{0,60}\S {3,}\S")
+_COLUMNS = re.compile(r"\S.{0,60}\S {3,}\S.{0,60}\S {3,}\S")
 _RULE = re.compile(r"[-=|+: ]{8,}")
 _SENTENCE_ENDS, _WIDE_ENDS = (b". ", b".\n", b"\n\n"), ("\u3002", "\uff01", "\uff1f")
 _FOLDED = bytes.maketrans(b"0123456789?!", b"0000000000..")
@@ -92,7 +92,7 @@ def structure(text: str) -> Structure:
         sentences += sum(map(seen.count, _WIDE_ENDS))
     return Structure(
         sections=sum(map(_is_heading, short)),
-        tables=_tables(lines) if _may_be_row(seen) else 0,
+        tables=_tables(lines),
         list_items=sum(1 for line in lines if _may_be_item(line) and _ITEM.match(line)),
         pages=_pages(short, seen.count("\f"), len(text)),
         digit_permille=round(1000 * folded.count(b"0") / max(1, len(seen) - blank)),
@@ -121,7 +121,7 @@ def _is_heading(line: str) -> bool:
         return line[:-1].isupper() and len(line) > 3 and line[-1] == "."
     if _may_be_numbered(line) and _HEADING.match(line):
         return True
-    return line.isupper() and 3 < len(line) <= 80 and not (_may_be_row(line) and _ROW.match(line))
+    return line.isupper() and 3 < len(line) <= 80 and not _is_row(line)
 
 
 def _may_be_numbered(line: str) -> bool:
@@ -134,20 +134,22 @@ def _may_be_item(line: str) -> bool:
     return line[:1] in _BULLETS or ")" in line[:6]
 
 
-def _may_be_row(text: str) -> bool:
-    """Whether two columns are set off, which every row's pattern needs."""
-    return (
-        ("   " in text and text.count("   ") > 1)
-        or ("|" in text and text.count("|") > 1)
-        or ("\t" in text and text.count("\t") > 1)
-    )
+def _is_row(line: str) -> bool:
+    """Whether it has two bars, or two tabs with something between, or two gaps of three spaces."""
+    if "|" in line and line.count("|") > 1:
+        return True
+    if "\t" in line:
+        first = line.find("\t")
+        if line.find("\t", first + 1) > first + 1:
+            return True
+    return "   " in line and line.count("   ") > 1 and bool(_COLUMNS.match(line))
 
 
 def _tables(lines: Iterable[str]) -> int:
     """A rule drawn between two rows belongs to its table."""
     found = rows = 0
     for line in lines:
-        if _may_be_row(line) and _ROW.match(line):
+        if _is_row(line):
             rows += 1
             found += rows == 3
         elif rows and not _RULE.fullmatch(line or "."):
