@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from ipaddress import IPv6Address
 
+from governance.guardrails.letters import beyond_ascii
 from governance.guardrails.pieces import Found
 from schemas.raising import PersonalData
 
@@ -25,7 +26,7 @@ LEAST_RUN = 6
 _ANY = re.compile(r"\d(?:[\d ().+/-]{5,}|(?<=[A-Z].)\d)")
 _ASCII = re.compile(r"[0-9](?:[0-9 ().+/-]{5,}|(?<=[A-Z].)[0-9])")
 """At least six characters of a number, however it is grouped; or where accounts and identities with letters turn from
-them to digits. The second is for texts that are ASCII, and quicker."""
+them to digits. The second is for texts with no other digits, and quicker."""
 
 LEAST_DIGITS = 7
 """Of a telephone's number; all others but a machine's have more."""
@@ -131,7 +132,9 @@ def found(text: str) -> Iterator[Found]:
 def _turns_and_runs(text: str) -> tuple[list[int], list[tuple[int, int]]]:
     """Where a capital stands before two digits, and from where to where numbers may be, in one pass."""
     turns, runs = [], []
-    for one in (_ASCII if text.isascii() else _ANY).finditer(text):
+    beyond = beyond_ascii(text)
+    is_plain = beyond is not None and not any(map(str.isdecimal, beyond))
+    for one in (_ASCII if is_plain else _ANY).finditer(text):
         start, end = one.span()
         if start and "A" <= text[start - 1] <= "Z" and text[start + 1].isdecimal():
             turns.append(start - 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from governance.guardrails.letters import lower
 from governance.guardrails.pieces import places
 from governance.guardrails.words import Words
 from router_worker.features.structure import Structure
@@ -94,7 +95,7 @@ def kind_of(text: str, built: Structure) -> str:
     head = text[:READ_CHARACTERS]
     if _is_code(head):
         return "code"
-    read = (head + "\n" + text[max(READ_CHARACTERS, len(text) - END_CHARACTERS) :]).lower()
+    read = lower(head + "\n" + text[max(READ_CHARACTERS, len(text) - END_CHARACTERS) :])
     points = dict.fromkeys(_WORDS, 0)
     for word in _FINDER.held(read):
         points[_KIND_OF[word]] += 1

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from governance.guardrails.letters import words
 from governance.guardrails.pieces import lowered
 from governance.guardrails.words import Words
 
@@ -39,7 +40,6 @@ _SENTENCE_ENDS, _WIDE_ENDS = (b". ", b".\n", b"\n\n"), ("\u3002", "\uff01", "\uf
 _FOLDED = bytes.maketrans(b"0123456789?!", b"0000000000..")
 """Digits as one, and what ends a sentence as one: bytes below 128 are characters of their own in UTF-8."""
 
-_WHITE = bytes(ord(" " if chr(each).isspace() else "a") for each in range(256))
 _PAGE_NUMBER = re.compile(r"(?:- ?|page |seite |página |pagina )?\d{1,4}(?: ?-)?", re.IGNORECASE)
 LONGEST_PAGE = 13
 """Characters of the longest number of a page, with the word before it."""
@@ -84,7 +84,7 @@ def structure(text: str) -> Structure:
     seen = text[:MOST_CHARACTERS]
     lines = [line.strip() for line in seen.splitlines()]
     short = [line for line in lines if line and len(line) <= HEADING_CHARACTERS]
-    words = _words(seen)
+    told = words(seen)
     folded = seen.encode("utf-8", "surrogatepass").translate(_FOLDED)
     blank = sum(map(folded.count, (b" ", b"\n", b"\t", b"\r")))
     sentences = 1 + sum(map(folded.count, _SENTENCE_ENDS))
@@ -96,9 +96,9 @@ def structure(text: str) -> Structure:
         list_items=sum(1 for line in lines if _may_be_item(line) and _ITEM.match(line)),
         pages=_pages(short, seen.count("\f"), len(text)),
         digit_permille=round(1000 * folded.count(b"0") / max(1, len(seen) - blank)),
-        sentence_words=round(words / sentences),
+        sentence_words=round(told / sentences),
         references=references(seen),
-        words=words,
+        words=told,
     )
 
 
@@ -106,14 +106,6 @@ def references(text: str) -> int:
     return sum(
         bool(_PART_NAMED.match(text, at + len(_PARTS[part]))) for part, at in _PART_FINDER.each(lowered(text))
     )
-
-
-def _words(text: str) -> int:
-    """As many as `text.split()` has; where all is ASCII, by the places where one begins, which is quicker."""
-    if not text.isascii():
-        return len(text.split())
-    white = text.encode().translate(_WHITE)
-    return white.count(b" a") + white.startswith(b"a")
 
 
 def _is_heading(line: str) -> bool:
