@@ -12,6 +12,9 @@ LEAST_CHARACTERS = 4_000
 MOST_BEYOND = 1 / 8
 """Of a text's bytes, beyond ASCII; a text with more is of another script."""
 
+MOST_CAPITALS = 8
+"""Beyond ASCII, for each of which the text is gone through once more."""
+
 _ASCII = bytes(range(128))
 _IN_CONTEXT = frozenset("\u0130\u03a3")
 """Capitals whose small form is two characters or depends on what stands beside them."""
@@ -31,12 +34,12 @@ def lower(text: str) -> str:
     if text.isascii() or len(text) < LEAST_CHARACTERS:
         return text.lower()
     beyond = beyond_ascii(text)
-    if beyond is None or beyond & _IN_CONTEXT:
+    capitals = [each for each in beyond or () if each.lower() != each]
+    if beyond is None or len(capitals) > MOST_CAPITALS or not _IN_CONTEXT.isdisjoint(capitals):
         return text.lower()
     small = _text(_bytes(text).lower())
-    for each in beyond:
-        if (one := each.lower()) != each:
-            small = small.replace(each, one)
+    for each in capitals:
+        small = small.replace(each, each.lower())
     return small
 
 
