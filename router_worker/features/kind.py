@@ -140,12 +140,13 @@ _TITLE_FINDER = Words(hint for hints in _TITLE_HINTS.values() for hint in hints)
 
 
 def _letter_lines(head: str) -> int:
-    """Lines such as `To: `; a colon that is the first of its line, and near its beginning, is looked for first."""
+    """Lines such as `To: `; a colon near the beginning of its line is looked for first."""
     found = 0
     for colon in places(head, ":"):
         start = head.rfind("\n", max(0, colon - _HEAD_LETTERS - 1), colon) + 1
         if start or colon <= _HEAD_LETTERS:
-            found += bool(_HEAD.match(head, start, colon + 2))
+            one = _HEAD.match(head, start)
+            found += one is not None and one.end() == colon + 2
     return found
 
 
