@@ -13,17 +13,8 @@ from collections.abc import Iterator
 from math import log2
 from typing import NamedTuple
 
-from governance.guardrails.pieces import (
-    AROUND,
-    Counts,
-    Found,
-    Pause,
-    counted,
-    lowered,
-    no_pause,
-    places,
-    scanned,
-)
+from governance.guardrails.pieces import AROUND, Counts, Found, Pause, counted, lowered, no_pause, scanned
+from governance.guardrails.words import Words
 
 LEAST_BITS = 2.9
 """Of entropy a character, from which on a value behind a word looks made: `hunter2hunter2` has 2.8, a UUID 3.4."""
@@ -40,7 +31,6 @@ class Format(NamedTuple):
     pattern: re.Pattern[str]
     before: int = 0
     """So many characters of it may stand before the prefix."""
-    has_spaces: bool = False
 
 
 def _format(maker: str, pattern: str, *prefixes: str, before: int = 0) -> Format:
@@ -83,7 +73,6 @@ FORMATS = (
         "private_key",
         ("-----BEGIN",),
         re.compile(r"-----BEGIN (?:[A-Z0-9]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----"),
-        has_spaces=True,
     ),
     Format(
         "connection",
@@ -94,6 +83,9 @@ FORMATS = (
         before=21,
     ),
 )
+
+_PREFIXED = tuple((each, prefix) for each in FORMATS for prefix in each.prefixes)
+_PREFIX_FINDER = Words(prefix for _, prefix in _PREFIXED)
 
 _WORDS = (
     *(
@@ -111,6 +103,7 @@ _WORDS = (
     *("api key", "api_key", "api-key", "apikey", "access key", "access_key", "access-key", "accesskey"),
     *("auth key", "auth_key", "authkey", "private key", "private_key", "privatekey", "credential"),
 )
+_WORD_FINDER = Words(_WORDS)
 _BEHIND = re.compile(
     r"[^\W\d_]{3,10}[ _-]?[\w-]{0,24}[\"']?[ \t]{0,4}(?:=>|:=|=|:| is )[ \t]{0,4}(?P<quote>[\"'`]?)"
     r"(?P<value>[^\s\"'`<>{}()\[\],;]{8,200})"
@@ -139,31 +132,28 @@ def spans(text: str, pause: Pause = no_pause) -> list[Found]:
 
 
 def _scan(text: str) -> Iterator[Found]:
-    long_words = " ".join(word for word in text.split() if len(word) >= SHORTEST_KEY)
-    for each in FORMATS:
-        for prefix in each.prefixes:
-            if prefix not in (text if each.has_spaces else long_words):
+    long_words: str | None = None
+    for number, at in _PREFIX_FINDER.places(text):
+        each, prefix = _PREFIXED[number]
+        if each.before:
+            if long_words is None:
+                long_words = " ".join(word for word in text.split() if len(word) >= SHORTEST_KEY)
+            if prefix not in long_words:
                 continue
-            for at in places(text, prefix):
-                start = max(0, at - each.before)
-                one = (
-                    each.pattern.search(text, start, at + AROUND)
-                    if each.before
-                    else each.pattern.match(text, at)
-                )
-                if one and ("value" not in each.pattern.groupindex or not _PLACEHOLDER.search(one["value"])):
-                    yield Found(each.maker, *one.span())
+            one = each.pattern.search(text, max(0, at - each.before), at + AROUND)
+        else:
+            one = each.pattern.match(text, at)
+        if one and ("value" not in each.pattern.groupindex or not _PLACEHOLDER.search(one["value"])):
+            yield Found(each.maker, *one.span())
     yield from _assigned(text)
 
 
 def _assigned(text: str) -> Iterator[Found]:
-    small = lowered(text)
-    for word in _WORDS:
-        for at in places(small, word):
-            if one := _BEHIND.match(text, at):
-                value = one["value"].rstrip(".:!?")
-                if _looks_made(value, quoted=bool(one["quote"])):
-                    yield Found("assigned", one.start("value"), one.start("value") + len(value))
+    for _, at in _WORD_FINDER.places(lowered(text)):
+        if one := _BEHIND.match(text, at):
+            value = one["value"].rstrip(".:!?")
+            if _looks_made(value, quoted=bool(one["quote"])):
+                yield Found("assigned", one.start("value"), one.start("value") + len(value))
 
 
 def _looks_made(value: str, *, quoted: bool) -> bool:

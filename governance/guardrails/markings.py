@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from governance.guardrails.words import Words
 from schemas.raising import Marking
 
 HEAD_LINES, FOOT_LINES = 8, 5
@@ -34,6 +35,10 @@ _LABEL = re.compile(
 _PAGE = re.compile(
     r"\b(?:page|seite|pagina|página)\s+\d{1,4}(?:\s+(?:of|von|de|di|van|/)\s+\d{1,4})?", re.IGNORECASE
 )
+_DIGIT = re.compile(r"\d")
+_MAY_PART = re.compile(r"[\t|·•/()\[\]{}<>]|\s[\s\u2013\u2014-]")
+"""Is in whatever sets parts apart."""
+
 _DRESS = " \t.,;:!*#=_~-\u2013\u2014\"'`\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 
 _STRICT = (
@@ -92,8 +97,9 @@ _HINTS = (
     ),
     *("privat", "persönlich", "intern", "use only"),
 )
-"""In small letters; a line without any of them is no marking. Looked for one by one, which is much quicker than a
-pattern of all."""
+"""In small letters; a line without any of them is no marking."""
+
+_HINT_FINDER = Words(_HINTS)
 
 _FILED = re.compile(
     r"^[ \t]{0,100}(?:\d{1,3}[ \t]{1,100})?exhibit (?:\d{1,2}\.\d{1,3}|99)\b|"
@@ -108,7 +114,10 @@ _FILED = re.compile(
 
 def markings(text: str) -> tuple[str, ...]:
     """Names of `Marking`, from the least to the most careful; each once."""
-    found = {marking for line in edges(text) for marking in _in_line(line)}
+    lines = [line for line in edges(text) if len(line) <= LINE_CHARACTERS]
+    if not _may_mark("\n".join(lines)):
+        return ()
+    found = {marking for line in lines for marking in _in_line(line)}
     return tuple(str(marking) for marking in Marking if marking in found)
 
 
@@ -120,24 +129,30 @@ def is_filing(text: str) -> bool:
 
 def edges(text: str) -> Iterator[str]:
     """The first and the last lines that are not empty."""
-    head, foot = text[:EDGE_CHARACTERS], text[EDGE_CHARACTERS:][-EDGE_CHARACTERS:]
-    yield from islice(filter(None, map(str.strip, head.splitlines())), HEAD_LINES)
-    if foot or len(head.splitlines()) > HEAD_LINES:
-        yield from islice(filter(None, map(str.strip, reversed((foot or head).splitlines()))), FOOT_LINES)
+    head = text[:EDGE_CHARACTERS].splitlines()
+    foot = text[max(EDGE_CHARACTERS, len(text) - EDGE_CHARACTERS) :].splitlines()
+    yield from islice(filter(None, map(str.strip, head)), HEAD_LINES)
+    if foot or len(head) > HEAD_LINES:
+        yield from islice(filter(None, map(str.strip, reversed(foot or head))), FOOT_LINES)
 
 
-def _may_mark(small: str) -> bool:
-    return any(hint in small for hint in _HINTS)
+def _may_mark(line: str) -> bool:
+    return bool(_HINT_FINDER.held(line.lower()))
 
 
 def _in_line(line: str) -> set[Marking]:
-    if len(line) > LINE_CHARACTERS or not _may_mark(line.lower()):
+    if not _may_mark(line):
         return set()
-    bare = _PAGE.sub("  ", line)
-    parts = {_LABEL.sub("", part, count=1).strip(_DRESS) for part in (bare, *_APART.split(bare))}
+    bare = _PAGE.sub("  ", line) if _DIGIT.search(line) else line
+    apart = _APART.split(bare) if _MAY_PART.search(bare) else ()
+    parts = {_unlabelled(part).strip(_DRESS) for part in (bare, *apart)}
     found = {marking for part in parts if part and (marking := _marking(part))}
     # A line that names several classes is a legend, or a form to be filled in.
     return set() if len(found) > LEGEND or any(map(_PUBLIC.fullmatch, parts)) else found
+
+
+def _unlabelled(part: str) -> str:
+    return _LABEL.sub("", part, count=1) if ":" in part or "=" in part else part
 
 
 def _marking(part: str) -> Marking | None:

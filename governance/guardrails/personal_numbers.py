@@ -12,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from ipaddress import IPv6Address
 
+from governance.guardrails.letters import beyond_ascii
 from governance.guardrails.pieces import Found
 from schemas.raising import PersonalData
 
@@ -21,11 +22,14 @@ MOST_CUTS = 4
 CONTEXT = 48
 """Characters before a number in which a word can say what it is."""
 
-_RUN = re.compile(r"\d[\d ().+/-]{5,}")
-"""At least six characters of a number, however it is grouped."""
+LEAST_RUN = 6
+_ANY = re.compile(r"\d(?:[\d ().+/-]{5,}|(?<=[A-Z].)\d)")
+_ASCII = re.compile(r"[0-9](?:[0-9 ().+/-]{5,}|(?<=[A-Z].)[0-9])")
+"""At least six characters of a number, however it is grouped; or where accounts and identities with letters turn from
+them to digits. The second is for texts with no other digits, and quicker."""
 
-_TURN = re.compile(r"[A-Z]\d\d")
-"""Where accounts and identities with letters turn from them to digits."""
+LEAST_DIGITS = 7
+"""Of a telephone's number; all others but a machine's have more."""
 
 _CARD = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){11,18}(?![\w-])")
 _CARD_WORD = re.compile(r"card|karte|carte|tarjeta|carta|kaart|visa|maestro|amex|\bcc\b", re.IGNORECASE)
@@ -109,15 +113,34 @@ _HEX = re.compile(r"[0-9A-Fa-f]{0,4}$")
 
 def found(text: str) -> Iterator[Found]:
     """Surer ones first."""
-    turns = [turn.start() for turn in _TURN.finditer(text)]
-    runs = [(_whole(text, run.start()), min(run.end() + 5, len(text))) for run in _RUN.finditer(text)]
+    turns, runs = _turns_and_runs(text)
     for at in turns:
         yield from _accounts(text, at)
         yield from _lettered(text, at)
-    for sure in (_cards, _fixed, _shaped, _identities, _machines, _phones):
-        for start, end in runs:
+    numbers = [run for run in runs if sum(map(str.isdecimal, text[slice(*run)])) >= LEAST_DIGITS]
+    for sure in (_cards, _fixed, _shaped, _identities):
+        for start, end in numbers:
             yield from sure(text, start, end)
+    for start, end in runs:
+        if text.count(".", start, end) > 2:
+            yield from _machines(text, start, end)
+    for start, end in numbers:
+        yield from _phones(text, start, end)
     yield from _machines_of_six(text)
+
+
+def _turns_and_runs(text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Where a capital stands before two digits, and from where to where numbers may be, in one pass."""
+    turns, runs = [], []
+    beyond = beyond_ascii(text)
+    is_plain = beyond is not None and not any(map(str.isdecimal, beyond))
+    for one in (_ASCII if is_plain else _ANY).finditer(text):
+        start, end = one.span()
+        if start and "A" <= text[start - 1] <= "Z" and text[start + 1].isdecimal():
+            turns.append(start - 1)
+        if end - start >= LEAST_RUN:
+            runs.append((_whole(text, start), min(end + 5, len(text))))
+    return turns, runs
 
 
 def _whole(text: str, start: int) -> int:

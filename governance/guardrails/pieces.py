@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from governance.guardrails.letters import lower
+
 PIECE = 100_000
-"""Characters; a scan takes some 10 ms for one."""
+"""Characters; a scan takes some 2 ms for one."""
 
 AROUND = 300
 """Characters before and after a piece that belong to what is searched: the longest match and its context."""
@@ -61,7 +63,7 @@ def places(text: str, word: str) -> Iterator[int]:
 
 def lowered(text: str) -> str:
     """In small letters, each in its place: a few capitals have small forms of two characters."""
-    small = text.lower()
+    small = lower(text)
     if len(small) == len(text):
         return small
     return "".join(one if len(one := each.lower()) == 1 else each for each in text)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from governance.guardrails import personal_numbers
 from governance.guardrails.pieces import Counts, Found, Pause, counted, lowered, no_pause, places, scanned
+from governance.guardrails.words import Words
 from schemas.raising import PersonalData
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
@@ -51,6 +52,9 @@ _BEHIND_WORDS = (
 )
 """Kind, the words that it stands behind, what follows from the first letter of the word on, and the fewest digits."""
 
+_BEHIND = tuple((kind, pattern, digits) for kind, words, pattern, digits in _BEHIND_WORDS for _ in words)
+_WORD_FINDER = Words(word for _, words, _, _ in _BEHIND_WORDS for word in words)
+
 
 def personal_data(text: str, pause: Pause = no_pause) -> Counts:
     """How many different ones of each kind of `PersonalData`; kinds without any are left out."""
@@ -78,14 +82,12 @@ def _candidates(text: str) -> Iterator[Found]:
 
 
 def _behind_words(text: str) -> Iterator[Found]:
-    small = lowered(text)
-    for kind, words, pattern, digits in _BEHIND_WORDS:
-        for word in words:
-            for at in places(small, word):
-                one = pattern.match(text, at)
-                group = one.lastindex if one else None
-                if one and group and sum(map(str.isdigit, one[group])) >= digits:
-                    yield Found(kind, *one.span(group))
+    for word, at in _WORD_FINDER.places(lowered(text)):
+        kind, pattern, digits = _BEHIND[word]
+        one = pattern.match(text, at)
+        group = one.lastindex if one else None
+        if one and group and sum(map(str.isdigit, one[group])) >= digits:
+            yield Found(kind, *one.span(group))
 
 
 def _emails(text: str) -> Iterator[Found]:

@@ -24,14 +24,16 @@ class Closing:
 
     def __init__(self, ticks: Callable[[], float], limit_s: float) -> None:
         self._ticks, self._limit_s = ticks, limit_s
+        self._now = ticks()
         self._reasons: list[str] = []
 
     def told(self, name: str, extract: Callable[[Pause], T], careful: T) -> T:
         """What `extract` gives; the careful value where it fails."""
-        ends = self._ticks() + self._limit_s
+        ends = self._now + self._limit_s  # which was read when the one before ended
 
         def pause() -> None:
-            if self._ticks() > ends:
+            self._now = self._ticks()
+            if self._now > ends:
                 raise Overtime
 
         try:
@@ -40,6 +42,7 @@ class Closing:
         except Overtime:
             self.close(name, OVERTIME)
         except Exception as failed:  # any failure closes; of its message nothing is kept, which may hold text
+            self._now = self._ticks()
             self.close(name, type(failed).__name__)
         else:
             return found

@@ -20,6 +20,9 @@ import re
 from dataclasses import dataclass
 from math import log2
 
+from governance.guardrails.letters import beyond_ascii, lower
+from governance.guardrails.words import Words
+
 UNTOLD = 1.0
 """Where it cannot be told, a document counts as hard."""
 
@@ -34,9 +37,11 @@ _LAW = (
     *("responsabilidad", "conforme a", "rescis", "indemniz", "responsabilità", "ai sensi", "risoluzion"),
     *("aansprakelijk", "overeenkomstig", "ontbind"),
 )
-_OTHER_SCRIPT = re.compile(
-    r"[\u0370-\u03ff\u0400-\u04ff\u0590-\u05ff\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}"
+_LAW_FINDER = Words(_LAW)
+_OTHER_LETTER = re.compile(
+    r"[\u0370-\u03ff\u0400-\u04ff\u0590-\u05ff\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 )
+_OTHER_SCRIPT = re.compile(_OTHER_LETTER.pattern + "{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,7 @@ def difficulty(of: Signals) -> float:
 
 
 def law_words(text: str) -> int:
-    small = text[:LAW_CHARACTERS].lower()
-    counted = sum(map(small.count, _LAW))
+    counted = _LAW_FINDER.counted(lower(text[:LAW_CHARACTERS]))
     return counted * max(len(text), LAW_CHARACTERS) // LAW_CHARACTERS
 
 
@@ -79,6 +83,9 @@ def is_mixed(text: str, language: str) -> bool:
     if language == "und":
         return True
     if text.isascii() or language in {"el", "ru", "uk", "bg", "sr", "he", "ar", "fa", "ur", "ja", "zh", "ko"}:
+        return False
+    beyond = beyond_ascii(text[:LAW_CHARACTERS])
+    if beyond is not None and not _OTHER_LETTER.search("".join(beyond)):
         return False
     return sum(1 for _, _ in zip(_OTHER_SCRIPT.finditer(text[:LAW_CHARACTERS]), range(5), strict=False)) == 5
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 
+from governance.guardrails.letters import lower
+from governance.guardrails.pieces import places
+from governance.guardrails.words import Words
 from router_worker.features.structure import Structure
 
 READ_CHARACTERS = 8_000
@@ -58,10 +61,16 @@ _WORDS = {
     }.items()
 }
 
+_KIND_OF = tuple(kind for kind, words in _WORDS.items() for _ in words)
+_FINDER = Words(word for words in _WORDS.values() for word in words)
+
 _HEAD = re.compile(
     r"^(?:from|to|sent|date|subject|von|an|betreff|de|à|objet|asunto|oggetto|onderwerp):\s",
     re.IGNORECASE | re.MULTILINE,
 )
+_HEAD_LETTERS = 9
+"""Of the longest word before the colon."""
+
 _BLANKS = ("____", "......", "[ ]", "[x]", "\u2610", "\u2611", "\u25a1")
 _CODE = re.compile(
     r"(?:def|class|import|from|function|return|public|private|static|const|let|var|if|for|while|select|insert|update|"
@@ -71,6 +80,12 @@ _LOG = re.compile(
     r"^\W{0,2}(?:\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}|\d{2}:\d{2}:\d{2}|[A-Z][a-z]{2} {1,2}\d{1,2} \d{2}:\d{2}:\d{2}|"
     r"(?:DEBUG|INFO|WARN|WARNING|ERROR|TRACE|FATAL)\b)"
 )
+_CODE_BEGINS = frozenset("cdefilprsuvw#")
+"""First letters of the words of code."""
+
+_LOG_BEGINS = frozenset("DEFITW")
+"""First letters of the levels of a log."""
+
 _CODE_SHARE = 0.4
 """Of the lines, from which on it is code or a log."""
 
@@ -80,12 +95,14 @@ def kind_of(text: str, built: Structure) -> str:
     head = text[:READ_CHARACTERS]
     if _is_code(head):
         return "code"
-    read = (head + "\n" + text[READ_CHARACTERS:][-END_CHARACTERS:]).lower()
-    points = {kind: sum(map(read.__contains__, words)) for kind, words in _WORDS.items()}
-    points["letter"] += min(4, sum(1 for _ in _HEAD.finditer(head[:2_000])))
+    read = lower(head + "\n" + text[max(READ_CHARACTERS, len(text) - END_CHARACTERS) :])
+    points = dict.fromkeys(_WORDS, 0)
+    for word in _FINDER.held(read):
+        points[_KIND_OF[word]] += 1
+    points["letter"] += min(4, _letter_lines(head[:2_000]))
     points["form"] += _form_points(head, built)
-    for kind, title in _TITLES.items():
-        points[kind] += TITLE_POINTS * bool(title.search(read, 0, TITLE_CHARACTERS))
+    for kind in {_TITLED[word] for word in _TITLE_FINDER.held(read[:TITLE_CHARACTERS])}:
+        points[kind] += TITLE_POINTS * bool(_TITLES[kind].search(read, 0, TITLE_CHARACTERS))
     best = max(points, key=lambda kind: points[kind])
     return best if points[best] >= LEAST_POINTS else "other"
 
@@ -102,6 +119,37 @@ _TITLES = {
 }
 
 
+_TITLE_HINTS = {
+    "contract": ("agreement", "contra", "vertrag", "overeenkomst"),
+    "letter": ("memo", "dear ", "from:", "to:", "sehr geehrte", "aktennotiz"),
+    "policy": (
+        "policy",
+        "privacy notice",
+        "datenschutz",
+        "richtlinie",
+        "politique",
+        "política",
+        "code of conduct",
+    ),
+    "report": ("report", "bericht", "rapport", "informe"),
+}
+"""One of these is in every title of the kind, as the patterns above have them."""
+
+_TITLED = tuple(kind for kind, hints in _TITLE_HINTS.items() for _ in hints)
+_TITLE_FINDER = Words(hint for hints in _TITLE_HINTS.values() for hint in hints)
+
+
+def _letter_lines(head: str) -> int:
+    """Lines such as `To: `; a colon near the beginning of its line is looked for first."""
+    found = 0
+    for colon in places(head, ":"):
+        start = head.rfind("\n", max(0, colon - _HEAD_LETTERS - 1), colon) + 1
+        if start or colon <= _HEAD_LETTERS:
+            one = _HEAD.match(head, start)
+            found += one is not None and one.end() == colon + 2
+    return found
+
+
 def _form_points(head: str, built: Structure) -> int:
     """Blanks to be filled in, columns, and many digits in few sentences."""
     blanks = sum(map(head.count, _BLANKS))
@@ -110,5 +158,17 @@ def _form_points(head: str, built: Structure) -> int:
 
 def _is_code(head: str) -> bool:
     lines = [line for each in head.splitlines()[:300] if (line := each[:200].strip())]
-    marked = sum(1 for line in lines if line[-1] in ";{}" or _CODE.match(line) or _LOG.match(line))
+    marked = sum(
+        1
+        for line in lines
+        if line[-1] in ";{}"
+        or (line[0] in _CODE_BEGINS and _CODE.match(line))
+        or (_may_be_logged(line) and _LOG.match(line))
+    )
     return len(lines) >= 3 and marked >= _CODE_SHARE * len(lines)
+
+
+def _may_be_logged(line: str) -> bool:
+    """Whether it begins with a sign or a digit, a month, or the first letter of a level."""
+    first = line[0]
+    return not first.isalpha() or first in _LOG_BEGINS or line[3:4] == " "
