@@ -11,9 +11,6 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_S = 0.025
-"""Those who can wait do so for this long, unless one comes who cannot."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[T]):
@@ -21,7 +18,8 @@ class Asked(Generic[T]):
     """What a job takes here lately."""
     into: str | None
     """The slot that is to have more jobs; None: a new one."""
-    patient: bool
+    patience_s: float
+    """For so long it can wait for others to ask, unless one of them cannot."""
     done: asyncio.Future[T | None]
 
 
@@ -35,10 +33,10 @@ class Together(Generic[T]):
         self._hurry = asyncio.Event()
         self._unwanted: list[T] = []
 
-    async def ask(self, job_ms: int | None, into: str | None, *, patient: bool) -> T | None:
-        asked: Asked[T] = Asked(job_ms, into, patient, asyncio.get_running_loop().create_future())
+    async def ask(self, job_ms: int | None, into: str | None, *, patience_s: float) -> T | None:
+        asked: Asked[T] = Asked(job_ms, into, patience_s, asyncio.get_running_loop().create_future())
         self._asking.append(asked)
-        if not patient:
+        if not patience_s:
             self._hurry.set()
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._run())
@@ -53,9 +51,9 @@ class Together(Generic[T]):
 
     async def _run(self) -> None:
         while self._asking:
-            if all(each.patient for each in self._asking):
+            if patience_s := min(each.patience_s for each in self._asking):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), PATIENCE_S)
+                    await asyncio.wait_for(self._hurry.wait(), patience_s)
             self._hurry.clear()
             asking, self._asking = self._asking, []
             try:

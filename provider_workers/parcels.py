@@ -76,12 +76,12 @@ class Parcels:
 
         `job_ms` is what a job takes here lately, in milliseconds.
         """
-        return await self._together.ask(job_ms, None, patient=False)
+        return await self._together.ask(job_ms, None, patience_s=0)
 
-    async def refill(self, slot_id: str, job_ms: int | None, *, patient: bool = False) -> Parcel | None:
-        """More jobs for a slot that is held; None: there are none, or it is to be given back. `patient`: it can wait a
-        moment for others that ask, and for jobs to come."""
-        return await self._together.ask(job_ms, slot_id, patient=patient)
+    async def refill(self, slot_id: str, job_ms: int | None, *, patience_s: float = 0) -> Parcel | None:
+        """More jobs for a slot that is held; None: there are none, or it is to be given back. It can wait so long for
+        others that ask, and for jobs to come."""
+        return await self._together.ask(job_ms, slot_id, patience_s=patience_s)
 
     async def close(self) -> list[Parcel]:
         """Ends; returns the parcels of those who did not wait for them. Nothing of them was begun."""

@@ -17,6 +17,7 @@ from provider_workers.hold import Hold
 from provider_workers.moves import is_outage
 from provider_workers.observations import Observations
 from provider_workers.parcels import Parcel, Parcels, counted, given_back
+from provider_workers.run import Run
 from provider_workers.serve import Served, Server, UnknownModel
 from provider_workers.standing import Standing
 from provider_workers.writer import Finished, Writer
@@ -44,31 +45,12 @@ from schemas.review import Review
 KEY_CHECK_S = 10.0
 """How often a worker without its key looks again; the operator may just be putting it there."""
 
-QUICK_MS, STAYS = 200, 4
-"""A slot whose calls take so long at most asks so often for more, a fortieth of a second apart, before it is given
-back."""
+QUICK_MS = 250
+"""Where calls take no longer, a slot asks for its next jobs during the last one that it has, if there are enough for
+every slot; and where there are none, it stays for a moment and asks again before it is given back."""
 
-
-@dataclass
-class _Run:
-    """What one slot has in hand."""
-
-    left: list[Job]
-    """Not begun."""
-    commits: list[asyncio.Future[bool]] = field(default_factory=list)
-    """Under way."""
-    handed_on: set[str] = field(default_factory=set)
-    """Providers to ring."""
-
-    def hand_in(self, commit: asyncio.Future[bool]) -> None:
-        self.forget_done()
-        self.commits.append(commit)
-
-    def forget_done(self) -> None:
-        for commit in self.commits:
-            if commit.done() and (error := commit.exception()):
-                logger().error("parcel.not_committed", error=type(error).__name__)
-        self.commits = [commit for commit in self.commits if not commit.done()]
+PATIENCE_S, STAYS = 0.025, 8
+"""How long it can wait then for others that ask, and how often it asks again."""
 
 
 @dataclass
@@ -132,7 +114,7 @@ class ProviderService:
 
     async def close(self) -> None:
         for parcel in await self._parcels.close():
-            await self._give_back(parcel.slot_id, _Run(list(parcel.jobs)))
+            await self._give_back(parcel.slot_id, Run(list(parcel.jobs)))
         await self._writer.close()
         await stop(*self._tasks)
         async with self._database.transaction() as connection:
@@ -157,35 +139,44 @@ class ProviderService:
         await self._serve_parcel(parcel, self._server)
 
     async def _serve_parcel(self, parcel: Parcel, server: Server) -> None:
-        run = _Run(list(parcel.jobs))
+        run = Run(list(parcel.jobs))
         try:
             await self._bells.ring_all({provider_queue(self.provider.name): self._free(parcel)})
-            while await self._serve_jobs(parcel, run, server) and (again := await self._next(parcel)):
+            while await self._serve_jobs(parcel, run, server) and (again := await self._next(parcel, run)):
                 parcel, run.left = again, list(again.jobs)
                 self._slots[parcel.slot_id].add(job.id for job in parcel.jobs)
                 self._standing.claimed(parcel.breaker)
         finally:
             await asyncio.shield(self._settle(parcel, run))
 
-    async def _next(self, parcel: Parcel) -> Parcel | None:
+    async def _next(self, parcel: Parcel, run: Run) -> Parcel | None:
         """More for the slot. Where calls are quick it stays for a moment without any: to give it back and to be rung
         for again would cost as much as a call."""
         job_ms = self.seen.job_ms_p50
-        if parcel.more and (again := await self._parcels.refill(parcel.slot_id, job_ms)):
-            return again
+        if run.ahead is not None:
+            again, run.ahead = await run.ahead, None
+        else:
+            again = await self._parcels.refill(parcel.slot_id, job_ms) if parcel.more else None
         for _ in range(STAYS if job_ms is not None and job_ms <= QUICK_MS else 0):
-            if self._must_stop(parcel):
+            if again is not None or self._must_stop(parcel):
                 break
-            if again := await self._parcels.refill(parcel.slot_id, job_ms, patient=True):
-                return again
-        return None
+            again = await self._parcels.refill(parcel.slot_id, job_ms, patience_s=PATIENCE_S)
+        return again
+
+    def _ask_ahead(self, parcel: Parcel, run: Run) -> None:
+        job_ms = self.seen.job_ms_p50
+        if job_ms is None or job_ms > QUICK_MS or parcel.more < self._room.limit:
+            return
+        patience_s = min(PATIENCE_S, job_ms / 2_000)
+        asking = self._parcels.refill(parcel.slot_id, job_ms, patience_s=patience_s)
+        run.ahead = asyncio.create_task(asking)
 
     def _free(self, parcel: Parcel) -> int:
         """Slots of this worker that should be in use beside those that are."""
         each = jobs_a_bell(self.seen.job_ms_p50, self.settings.parcel)
         return min(-(-parcel.more // each), parcel.room, self._room.limit - len(self._slots))
 
-    async def _serve_jobs(self, parcel: Parcel, run: _Run, server: Server) -> bool:
+    async def _serve_jobs(self, parcel: Parcel, run: Run, server: Server) -> bool:
         """Returns whether all of the parcel was served, and the slot may go on."""
         hold = self._slots[parcel.slot_id]
         while run.left and not self._must_stop(parcel):
@@ -193,6 +184,8 @@ class ProviderService:
             if hold.is_withdrawn(job.id):
                 run.left.pop(0)  # it is final already, and not ours any more
                 continue
+            if len(run.left) == 1:
+                self._ask_ahead(parcel, run)
             done = await self._serve_one(job, parcel, server)
             run.hand_in(self._writer.write(done.finished if isinstance(done, Served) else done))
             run.left.pop(0)  # handed in: whatever happens now, it is not ours to give back
@@ -235,7 +228,7 @@ class ProviderService:
             await self._rest(served.next.rest.seconds, served.next.rest.reason)
         return bool(served.next.rest)
 
-    async def _settle(self, parcel: Parcel, run: _Run) -> None:
+    async def _settle(self, parcel: Parcel, run: Run) -> None:
         """Waits for the commits, gives back what was not started and the slot, rings who is next."""
         await self._give_back(parcel.slot_id, run)
         self._slots.pop(parcel.slot_id, None)
@@ -243,7 +236,10 @@ class ProviderService:
         if parcel.more or run.left:
             await self._bells.ring(provider_queue(self.provider.name), 1)
 
-    async def _give_back(self, slot_id: str, run: _Run) -> None:
+    async def _give_back(self, slot_id: str, run: Run) -> None:
+        if run.ahead is not None:
+            (again,) = await asyncio.gather(run.ahead, return_exceptions=True)
+            run.left += again.jobs if isinstance(again, Parcel) else ()
         for job in run.left:
             run.hand_in(self._writer.write(Finished(before=job, after=given_back(job))))
         run.hand_in(self._writer.write(Finished(release_slot=slot_id)))

@@ -1,0 +1,32 @@
+"""What one slot has in hand, from its first parcel until it is given back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from provider_workers.parcels import Parcel
+from runtime.logs import logger
+from schemas.job import Job
+
+
+@dataclass
+class Run:
+    left: list[Job]
+    """Not begun."""
+    commits: list[asyncio.Future[bool]] = field(default_factory=list)
+    """Under way."""
+    handed_on: set[str] = field(default_factory=set)
+    """Providers to ring."""
+    ahead: asyncio.Task[Parcel | None] | None = None
+    """The next jobs, asked for during the last one."""
+
+    def hand_in(self, commit: asyncio.Future[bool]) -> None:
+        self.forget_done()
+        self.commits.append(commit)
+
+    def forget_done(self) -> None:
+        for commit in self.commits:
+            if commit.done() and (error := commit.exception()):
+                logger().error("parcel.not_committed", error=type(error).__name__)
+        self.commits = [commit for commit in self.commits if not commit.done()]
