@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     """Jobs that a router decides in one transaction: large enough to share its cost, short enough to see new loads."""
     parcel: int = Field(default=16, ge=1, le=256)
     """Jobs that one slot takes at a time when the backlog is deep."""
-    parcel_s: float = Field(default=5.0, gt=0)
+    parcel_s: float = Field(default=1.0, gt=0)
     """Seconds of work that a parcel may hold, so that urgent work is not stuck behind one."""
     drain_s: float = Field(default=25.0, ge=0)
     """Seconds that a stopping worker gives to calls in flight."""

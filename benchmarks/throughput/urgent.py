@@ -35,6 +35,8 @@ def figures(bench: Bench) -> dict[str, Any]:
     ground.start_yard()
     ground.pretend.become(delay_ms=CALL_MS, spread=SPREAD)
     _await_busy(ground)
+    # The first short text of a router's life: the model for languages that a glance does not tell is read for it.
+    _await_sent(ground, asyncio.run(_hand_in(ground, first=URGENT, count=1)))
     handed_in = asyncio.run(_hand_in(ground))
     sent = _await_sent(ground, handed_in)
     left = int(ground.one("select count(*) from jobs where state in ('accepted', 'held', 'routed')"))
@@ -54,10 +56,10 @@ def figures(bench: Bench) -> dict[str, Any]:
     }
 
 
-async def _hand_in(ground: Ground) -> dict[str, float]:
+async def _hand_in(ground: Ground, *, first: int = 0, count: int = URGENT) -> dict[str, float]:
     """By mark, the moment before it was handed in."""
     chance, found = random.Random(ground.seed), dict[str, float]()
-    for number in range(URGENT):
+    for number in range(first, first + count):
         mark = f"{MARK}{number}"
         text = f"{mark}\nThis Agreement shall be governed by the laws of the State of New York.\n"
         found[mark] = time.monotonic()
@@ -77,7 +79,7 @@ def _await_busy(ground: Ground, timeout_s: float = 60) -> None:
 
 def _await_sent(ground: Ground, handed_in: dict[str, float], timeout_s: float = 60) -> dict[str, float]:
     end = time.monotonic() + timeout_s
-    while len(sent := ground.pretend.seen()["marks"]) < len(handed_in):
+    while handed_in.keys() - (sent := ground.pretend.seen()["marks"]).keys():
         if time.monotonic() > end:
             raise RuntimeError(f"only {len(sent)} of {len(handed_in)} urgent jobs were called for")
         time.sleep(0.2)
