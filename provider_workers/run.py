@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from provider_workers.parcels import Parcel
@@ -24,6 +25,15 @@ class Run:
     def hand_in(self, commit: asyncio.Future[bool]) -> None:
         self.forget_done()
         self.commits.append(commit)
+
+    async def catch_up(self, hurry: Callable[[], None]) -> None:
+        """Until no more than one call is not committed yet: with the one that begins now, that makes the two that are
+        under suspicion where the worker is lost (`runtime.db.stores.upkeep.SUSPECTS`)."""
+        self.forget_done()
+        while len(self.commits) > 1:
+            hurry()
+            await asyncio.wait(self.commits[:1])
+            self.forget_done()
 
     def forget_done(self) -> None:
         for commit in self.commits:

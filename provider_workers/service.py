@@ -186,6 +186,7 @@ class ProviderService:
                 continue
             if len(run.left) == 1:
                 self._ask_ahead(parcel, run)
+            await run.catch_up(self._writer.hurry)
             done = await self._serve_one(job, parcel, server)
             run.hand_in(self._writer.write(done.finished if isinstance(done, Served) else done))
             run.left.pop(0)  # handed in: whatever happens now, it is not ours to give back

@@ -64,7 +64,6 @@ class Writer:
         """None: nothing comes after it."""
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
-        """Somebody waits for the commit."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -74,15 +73,19 @@ class Writer:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(finished, done))
         if finished.release_slot or self._queue.qsize() >= MOST:
-            self._hurry.set()
+            self.hurry()
         return done
+
+    def hurry(self) -> None:
+        """Somebody waits: what is there is committed without waiting for more."""
+        self._hurry.set()
 
     async def close(self) -> None:
         """Commits what is still waiting, and waits for the commit that is under way."""
         if self._task is None:
             return
         self._queue.put_nowait(None)
-        self._hurry.set()
+        self.hurry()
         await self._task
         self._task = None
 

@@ -20,6 +20,7 @@ from runtime.topology import KEY_PREFIX
 from schemas.job import MAX_INTERRUPTIONS, Job
 from schemas.lifecycle import JobState
 from schemas.messages import CLASSIFIER_QUEUE, provider_queue
+from schemas.sensitivity import Lane
 from tests.invariants import check_invariants
 from tests.yard import TENANT, Yard, fake_bells, until, yard
 
@@ -80,6 +81,23 @@ async def test_the_jobs_of_a_slot_whose_lease_ended_are_bound_again_and_say_so(d
         ]
         assert await here.job(kept[0].id) == kept[0]
         assert here.metrics.recovered._value.get() == 5
+    check_invariants(database_url)
+
+
+@pytest.mark.asyncio
+async def test_what_a_slot_had_claimed_ahead_had_no_turn_however_urgent_it_is(database_url: str) -> None:
+    async with yard(database_url) as here:
+        await here.provider_up()
+        urgent = await here.routed(3, lane=Lane.URGENT)
+        first = await here.serving(2, lease_s=-1)
+        slot = first[0].slot_id
+        ahead = [(job, job.moved(JobState.SERVING, slot_id=slot, lease_token=1)) for job in urgent]
+        await here.move(ahead)
+
+        await keeper_of(here).round()
+
+        assert [(await here.job(job.id)).reason_code for job in first] == ["worker_lost"] * 2
+        assert [(await here.job(job.id)).reason_code for job in urgent] == ["not_begun"] * 3
     check_invariants(database_url)
 
 

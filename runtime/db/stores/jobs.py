@@ -106,7 +106,7 @@ with asked as (
         %(prev_hash)s::bytea[], %(audit_head)s::bytea[], {sent}
     ) as t({", ".join(names)})
 ), moved as (
-    update jobs j set version = j.version + 1, audit_head = a.audit_head, updated_at = clock_timestamp()
+    update jobs j set version = j.version + 1, audit_head = a.audit_head, updated_at = statement_timestamp()
         , {sets}
     from asked a
     where j.id = a.id and j.tenant_id = a.tenant {fence}

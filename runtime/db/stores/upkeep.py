@@ -49,12 +49,14 @@ async def orphans(connection: Connection, tenant_id: str, *, most: int = 500) ->
 
 
 SUSPECTS = 2
-"""Jobs of a lost slot that may have been under way: the first of its parcel that is not committed, and the one after
-it, since a commit may lag behind its call."""
+"""Jobs of a lost slot that may have been under way: the first that is not committed, and the one after it, since a
+commit may lag behind its call, by one call at most."""
 
 
 async def not_begun(connection: Connection, tenant_id: str, *, most: int = 500) -> list[Job]:
-    """Of what `orphans` finds, the jobs whose turn in their parcel had not come when their slot was lost. Locked."""
+    """Of what `orphans` finds, the jobs whose turn had not come when their slot was lost. Locked.
+
+    A slot takes its jobs in the order of its claims, each written with one time, and of a claim by their urgency."""
     rows = await fetch(
         connection,
         f"""
@@ -62,7 +64,7 @@ async def not_begun(connection: Connection, tenant_id: str, *, most: int = 500) 
         where j.state = 'serving' and not exists (select 1 from slots s where s.id = j.slot_id)
           and j.id in (
             select o.id from (
-                select id, row_number() over (partition by slot_id order by lane, start_by, id) as place
+                select id, row_number() over (partition by slot_id order by updated_at, lane, start_by, id) as place
                 from jobs w where w.tenant_id = %s and w.state = 'serving'
                   and not exists (select 1 from slots s where s.id = w.slot_id)
             ) o where o.place > %s order by o.id limit %s)
