@@ -8,6 +8,8 @@ slots stay taken until their leases end, so the provider sees fewer calls than i
 from __future__ import annotations
 
 import json
+import time
+from bisect import bisect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,13 +131,13 @@ def test_a_killed_broker_delays_and_loses_nothing(running: Yard, pretend: Preten
     back."""
     batch = _begin(running, pretend, documents, pace=EVEN)
 
-    killed = running.kill("valkey")
+    at_s, killed = time.time(), running.kill("valkey")
     states = running.wait(batch)
 
     assert states == {"succeeded": MANY}
     running.await_replaced("valkey", killed)
     assert _taken_back(running, batch) == {}, "no worker was lost"
-    before, after = _rates(running, batch)
+    before, after = _rates(running, batch, at_s)
     assert after > before / 2
     _holds(running, pretend, batch, MANY)
 
@@ -183,11 +185,13 @@ def _taken_back(running: Yard, batch: str) -> dict[str, dict[str, Any]]:
     return {event["job"]: event for *move, event in moves if tuple(move) == lost}
 
 
-def _rates(running: Yard, batch: str) -> tuple[float, float]:
-    """Calls a second before and after the longest pause between two calls."""
+def _rates(running: Yard, batch: str, blow_s: float) -> tuple[float, float]:
+    """Calls a second before the blow, and after the longest pause between two calls that came with it or later."""
     rows = running.rows("select started_at from attempts where batch_id = %s order by started_at", batch)
     at_s = [row["started_at"].timestamp() for row in rows]
-    pause = max(range(1, len(at_s)), key=lambda number: at_s[number] - at_s[number - 1])
+    blow = bisect(at_s, blow_s)
+    assert CEILING < blow < MANY - 2 * CEILING, "the blow fell outside the batch"
+    pause = max(range(blow, len(at_s) - CEILING), key=lambda number: at_s[number] - at_s[number - 1])
     before, after = at_s[:pause], at_s[pause:]
     return len(before) / (before[-1] - before[0]), len(after) / (after[-1] - after[0])
 
