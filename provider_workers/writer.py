@@ -25,9 +25,9 @@ from schemas.rung import RungAnswer, RungLabel
 GATHER_S = 0.003
 """How long the first finished job waits for company: far below a call, enough to share a commit when many finish."""
 
-BUSY_S = 0.03
+BUSY_S = 0.012
 """So long where the last one had company, unless a slot is given back: nobody waits for these but who asks for the
-result, and a commit of thirty costs little more than one of three."""
+result, and a commit of ten costs little more than one of three."""
 
 MOST = 200
 """Jobs in one commit."""
