@@ -12,9 +12,8 @@ import signal
 from classyard.context import Context
 from classyard.embedded.processes import PARENT_FD, watch_parent
 from provider_workers.service import ProviderService
-from router_worker.service import RouterService
 from runtime import failpoints, logs
-from runtime.db import migrate
+from runtime.db import revision
 from runtime.db.session import Database
 from runtime.doorbells import RedisDoorbells
 from runtime.health import check_database, require_healthy
@@ -28,6 +27,10 @@ from schemas.messages import CLASSIFIER_QUEUE, provider_queue
 
 def run_router(context: Context) -> int:
     """Blocks until stopped; returns the exit code."""
+    from router_worker.service import (
+        RouterService,  # with what bounds are computed by, which no other role needs
+    )
+
     ready = _prepared(context)
     service = RouterService(ready.settings, ready.rules())
     # One chunk at a time: a second one would wait for the same rows and decide on an older picture.
@@ -103,9 +106,9 @@ def _connected(context: Context) -> Context:
 
 
 def require_schema(database_url: str) -> None:
-    found = migrate.revision(database_url)
-    if found != migrate.head():
+    found, wanted = revision.revision(database_url), revision.head()
+    if found != wanted:
         raise ConfigurationError(
-            f"The database is at revision {found or 'none'} and this version needs {migrate.head()}; "
+            f"The database is at revision {found or 'none'} and this version needs {wanted}; "
             "run `classyard migrate`."
         )

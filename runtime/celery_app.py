@@ -1,8 +1,8 @@
 """The Celery application: the transport of bells, with every setting that would make it more than that turned off.
 
 Nothing is acknowledged and nothing taken ahead, since the table and not the broker holds the work: a bell that dies
-with its worker is rung again from there. No result backend, no ETA, no late acks, no priorities. Why each of these loses
-or repeats work on Redis otherwise: `docs/architecture.md`.
+with its worker is rung again from there. No result backend, no ETA, no late acks, no priorities. Why each of these
+loses or repeats work on Redis otherwise: `docs/architecture.md`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ QUICK, USUAL = 20_000, 100_000
 """Where no other number was asked for: what fits into the time."""
 MODELS = 500
 """Jobs that are copied, of each kind."""
-SETTLE_S = 5.0
+SETTLE = 1_000
+"""Jobs that are served before: the first snapshots, connections and plans."""
 LONGEST_S = 120.0
 TABLES = ("documents", "jobs", "decisions", "attempts", "results", "audit_events")
 ID = "md5({0}::text || '/' || k)::uuid"
@@ -54,16 +55,10 @@ def _measured(bench: Bench, total: int, jobs: int) -> dict[str, Any]:
     bench.say(f"growth: {total:,} jobs are in the tables after {loaded_s:.0f} s")
     ground.pretend.become()
     ground.start_yard()
-    time.sleep(SETTLE_S)  # the first snapshots, connections and plans
+    _await_called(ground, SETTLE, of=total)
     with ground.meter() as meter:
         before, calls, rss = meter.read(), ground.pretend.seen()["calls"], meter.rss_mb()
-        start = time.monotonic()
-        while (done := ground.pretend.seen()["calls"] - calls) < jobs:
-            if time.monotonic() - start > LONGEST_S and not done:
-                raise RuntimeError(f"no job of {total:,} was called for within {LONGEST_S:g} s")
-            if time.monotonic() - start > LONGEST_S:
-                break
-            time.sleep(0.25)
+        done = _await_called(ground, calls + jobs, of=total) - calls
         spent, grown = meter.read() - before, meter.rss_mb()
     ground.stop_roles()
     return {
@@ -74,6 +69,16 @@ def _measured(bench: Bench, total: int, jobs: int) -> dict[str, Any]:
         "loaded_s": round(loaded_s),
         "rss_mb": {name: [round(mb, 1), round(grown[name], 1)] for name, mb in rss.items()},
     }
+
+
+def _await_called(ground: Ground, calls: int, *, of: int) -> int:
+    """Until the provider had so many; gives how many it had."""
+    end = time.monotonic() + LONGEST_S
+    while (found := int(ground.pretend.seen()["calls"])) < calls:
+        if time.monotonic() > end:
+            raise RuntimeError(f"only {found:,} jobs of {of:,} were called for within {LONGEST_S:g} s")
+        time.sleep(0.05)
+    return found
 
 
 def load(ground: Ground, total: int) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from runtime.db import guards, outbox
+from runtime.db.revision import head
 from schemas.errors import ConfigurationError, ServiceUnreachable
 
 INSTALL = guards.INSTALL + outbox.INSTALL
@@ -39,19 +39,6 @@ def migrate(url: str) -> str:
             connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
         return head()
-
-
-def revision(url: str) -> str | None:
-    """The revision that the database is at; None where nothing was ever migrated."""
-    with _connected(url) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def head() -> str:
-    newest = ScriptDirectory.from_config(_config(None)).get_current_head()
-    if newest is None:
-        raise ConfigurationError("The package holds no migrations; install it again.")
-    return newest
 
 
 def drift(url: str) -> list[str]:

@@ -107,7 +107,7 @@ class Database:
 
     async def open(self) -> None:
         """Raises `ServiceUnreachable` when no connection can be had in time, `ConfigurationError` for no address."""
-        _require_address(self._url)
+        require_address(self._url)
         try:
             await self._pool.open(wait=True, timeout=self._connect_s)
         except PoolTimeout as error:
@@ -159,7 +159,7 @@ class Database:
             return await clock(connection)
 
 
-def _require_address(url: str) -> None:
+def require_address(url: str) -> None:
     """Raises `ConfigurationError`; what was given is not repeated, since it may hold a password."""
     try:
         conninfo_to_dict(url)

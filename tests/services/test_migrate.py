@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from runtime.db import migrate as migrations
-from runtime.db.migrate import drift, head, migrate, revision, sqlalchemy_url
+from runtime.db.migrate import drift, migrate, sqlalchemy_url
+from runtime.db.revision import head, revision
 from schemas.errors import ConfigurationError, ServiceUnreachable
 from tests.conftest import Services
 
