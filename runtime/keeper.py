@@ -17,6 +17,7 @@ from functools import partial
 
 from runtime import failpoints
 from runtime.breaker import BreakerState
+from runtime.clock import Ticks, ticks
 from runtime.db.session import Connection, Database, Row, clock, fetch, repeated
 from runtime.db.stores import (
     batches,
@@ -51,6 +52,9 @@ MOST_REPLANNED = 200
 MOST_ROUNDS = 20
 """Groups of one kind in one round, so that a flood of one kind does not starve the others."""
 
+COUNTING_SHARE = 100
+"""Counting open jobs takes at most one part in so many of the time."""
+
 _HEALTHS = [health.value for health in Health]
 
 _Find = Callable[[Connection], Awaitable[list[Job]]]
@@ -66,6 +70,8 @@ class Keeper:
     metrics_address: str = ""
     bind_late_s: float = 30.0
     """Seconds of work that are bound to a provider, as the policy has it."""
+    ticks: Ticks = ticks
+    _counts_at: float = 0.0
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Rounds until `stopping` is set; waits its turn while another keeper leads."""
@@ -199,14 +205,24 @@ class Keeper:
         tenant = self.settings.tenant
         async with self.database.transaction() as connection:
             ready = await upkeep.claimable(connection, tenant)
-            waits = await waiting.count_waiting(connection, tenant, most=1_000)
-            open_jobs = await views.open_states(connection, tenant)
-        for state in JobState:
-            if state not in FINAL:
-                self.metrics.jobs.labels(state.value).set(open_jobs.get(state.value, 0))
+            waits = await waiting.any_waits(connection, tenant)
+        await self._count()
         for provider, count in ready.items():
             self.metrics.queue.labels(provider).set(count)
         await self.bells.ring_all(wanted_bells(ready, waits))
+
+    async def _count(self) -> None:
+        """Of all open jobs, for people who look at them: the more there are, the more rarely."""
+        began = self.ticks()
+        if began < self._counts_at:
+            return
+        async with self.database.transaction() as connection:
+            open_jobs = await views.open_states(connection, self.settings.tenant)
+        for state in JobState:
+            if state not in FINAL:
+                self.metrics.jobs.labels(state.value).set(open_jobs.get(state.value, 0))
+        now = self.ticks()
+        self._counts_at = now + (now - began) * COUNTING_SHARE
 
     def _said(self, detail: str) -> Heartbeat:
         return Heartbeat(
@@ -250,11 +266,11 @@ async def _bound_beyond(tenant: str, excess: Excess, connection: Connection) -> 
     )
 
 
-def wanted_bells(ready: Mapping[str, int], waits: Mapping[str, int]) -> dict[str, int]:
+def wanted_bells(ready: Mapping[str, int], waits: bool) -> dict[str, int]:
     """Bells that should lie on each queue: one for the router while anything waits, and for a provider as many as
     slots could use."""
     wants = {provider_queue(name): count for name, count in ready.items()}
-    wants[CLASSIFIER_QUEUE] = 1 if any(waits.values()) else 0
+    wants[CLASSIFIER_QUEUE] = int(waits)
     return wants
 
 

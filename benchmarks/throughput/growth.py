@@ -15,6 +15,7 @@ import psycopg
 from benchmarks.throughput.bench import Bench
 from benchmarks.throughput.ground import Ground
 from benchmarks.throughput.serving import NEIGHBOURS
+from tests.flows.yards import until
 
 FEW = 10_000
 QUICK, USUAL = 20_000, 100_000
@@ -85,6 +86,11 @@ def load(ground: Ground, total: int) -> None:
     """So many jobs, half of them finished. The yard is not running when it returns."""
     ground.start_yard()
     ground.wait(ground.accept(ground.documents(MODELS)))
+    # A finished batch gets its bound once, from all its documents; what is copied into this one later is not of it.
+    until(
+        lambda: ground.one("select count(*) from batches where bounded_at is null") == 0,
+        "the bound of the batch that is copied",
+    )
     ground.stop_roles()
     ground.accept(ground.documents(MODELS, first=MODELS))
     copies = max(0, total // (2 * MODELS) - 1)
