@@ -19,6 +19,6 @@ def page(found: dict[str, Any]) -> str:
         return ""
     return (
         f"**Deciding.** One job among {row['models']} models, {row['jobs']:,} of them: processor time p50 "
-        f"{row['p50_us']:,.0f} µs, **p99 {row['p99_us']:,.0f} µs** (anchor ≤ 1,000); its record beside it "
+        f"{row['p50_us']:,.0f} µs, **p99 {row['p99_us']:,.0f} µs** (asked: at most 1,000); its record beside it "
         f"{row['record_p50_us']:,.0f} µs."
     )

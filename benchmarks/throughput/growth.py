@@ -138,5 +138,5 @@ def page(found: dict[str, Any]) -> str:
         f"**Growth.** {many['jobs']:,} jobs in the tables, half finished and half waiting, copied there from jobs "
         f"that a yard served ({many['loaded_s']} s; `--scale 1000000` for a million): {many['cpu_ms']} ms of processor "
         f"time a job, over the next {many['measured']:,}. With {few['jobs']:,} in the tables {few['cpu_ms']} ms: "
-        f"**{found['cost_growth_1m']}** (anchor ≤ 1.2). Memory over that span: {memory}."
+        f"**{found['cost_growth_1m']}** (asked: at most 1.1). Memory over that span: {memory}."
     )

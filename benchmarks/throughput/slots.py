@@ -56,6 +56,6 @@ def page(found: dict[str, Any]) -> str:
     return (
         f"**Slots kept full.** {row['jobs']:,} jobs, ceiling {row['ceiling']}, {row['call_ms']} ms a call: "
         f"{row['seconds']:,} s from the first call to the last answer, ideal {row['ideal_s']:,} s: "
-        f"**{found['slot_makespan_over_ideal']:.3f} of the ideal** (anchor ≤ 1.05). Never more than "
+        f"**{found['slot_makespan_over_ideal']:.3f} of the ideal** (asked: at most 1.03). Never more than "
         f"{row['peak_in_flight']} in flight; everything together kept {row['cores_busy']} cores busy."
     )

@@ -88,14 +88,10 @@ class Meter:
         """Of a process and of all that it started, ended ones too."""
         process = self._process(pid)
         try:
-            times = process.cpu_times()
-            below = [child.cpu_times() for child in process.children(recursive=True)]
+            family = [process, *process.children(recursive=True)]
         except psutil.NoSuchProcess:
             return 0.0
-        return sum(
-            one.user + one.system + getattr(one, "children_user", 0.0) + getattr(one, "children_system", 0.0)
-            for one in (times, *below)
-        )
+        return sum(map(_spent_by, family))
 
     def _postgres(self, postmaster: psutil.Process) -> dict[str, float]:
         living = set()
@@ -125,6 +121,16 @@ def role_of(title: str) -> str:
         return client[1]
     busy = ("checkpointer", "background writer", "walwriter", "io worker", "autovacuum")
     return "writing" if any(name in title for name in busy) else "others"
+
+
+def _spent_by(process: psutil.Process) -> float:
+    """With what its children took that have ended; nothing where it ends at this moment: then its parent has it."""
+    try:
+        one = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    ended = getattr(one, "children_user", 0.0) + getattr(one, "children_system", 0.0)
+    return float(one.user + one.system + ended)
 
 
 def _rss(process: psutil.Process) -> float:
