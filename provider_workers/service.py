@@ -186,12 +186,12 @@ class ProviderService:
                 continue
             if len(run.left) == 1:
                 self._ask_ahead(parcel, run)
-            await run.catch_up(self._writer.hurry)
             done = await self._serve_one(job, parcel, server)
             run.hand_in(self._writer.write(done.finished if isinstance(done, Served) else done))
             run.left.pop(0)  # handed in: whatever happens now, it is not ours to give back
             if isinstance(done, Served) and await self._rests_after(done, run.handed_on):
                 return False  # the rest of the parcel would only hear the same
+            await run.catch_up(self._writer.hurry)
         return not run.left and not self._must_stop(parcel)
 
     async def _serve_one(self, job: Job, parcel: Parcel, server: Server) -> Served | Finished:

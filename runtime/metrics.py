@@ -25,14 +25,6 @@ class Metrics:
         for name, made in _make(self.registry).items():
             object.__setattr__(self, name, made)
 
-    def of(self, metric: M, *labels: str) -> M:
-        """The metric with these labels, found once: to look for it takes longer than to count."""
-        found = self._found.get((metric, labels))
-        if found is None:
-            found = self._found[metric, labels] = metric.labels(*labels)
-        return cast(M, found)
-
-    _found: dict[tuple[object, tuple[str, ...]], object] = field(default_factory=dict, init=False, repr=False)
     moves: Counter = field(init=False)
     decided: Counter = field(init=False)
     refusals: Counter = field(init=False)
@@ -54,6 +46,14 @@ class Metrics:
     replanned: Counter = field(init=False)
     health: Gauge = field(init=False)
     pace: Gauge = field(init=False)
+    _found: dict[tuple[object, tuple[str, ...]], object] = field(default_factory=dict, init=False, repr=False)
+
+    def of(self, metric: M, *labels: str) -> M:
+        """The metric with these labels, found once: to look for it takes longer than to count."""
+        found = self._found.get((metric, labels))
+        if found is None:
+            found = self._found[metric, labels] = metric.labels(*labels)
+        return cast(M, found)
 
 
 def _make(registry: CollectorRegistry) -> dict[str, Counter | Gauge | Histogram]:
