@@ -13,7 +13,7 @@ from classyard.context import Context
 from classyard.embedded.processes import PARENT_FD, watch_parent
 from provider_workers.service import ProviderService
 from runtime import failpoints, logs
-from runtime.db import revision
+from runtime.db.revision import head, revision
 from runtime.db.session import Database
 from runtime.doorbells import RedisDoorbells
 from runtime.health import check_database, require_healthy
@@ -27,9 +27,8 @@ from schemas.messages import CLASSIFIER_QUEUE, provider_queue
 
 def run_router(context: Context) -> int:
     """Blocks until stopped; returns the exit code."""
-    from router_worker.service import (
-        RouterService,  # with what bounds are computed by, which no other role needs
-    )
+    # Here, since it brings what bounds are computed by, which no other role needs.
+    from router_worker.service import RouterService
 
     ready = _prepared(context)
     service = RouterService(ready.settings, ready.rules())
@@ -106,7 +105,7 @@ def _connected(context: Context) -> Context:
 
 
 def require_schema(database_url: str) -> None:
-    found, wanted = revision.revision(database_url), revision.head()
+    found, wanted = revision(database_url), head()
     if found != wanted:
         raise ConfigurationError(
             f"The database is at revision {found or 'none'} and this version needs {wanted}; "

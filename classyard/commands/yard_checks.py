@@ -9,7 +9,7 @@ from classyard.commands.checks import Check, failed, passed, warned
 from classyard.commands.terminal import counted
 from classyard.context import Context
 from runtime.celery_app import make_app, transport_faults
-from runtime.db import revision
+from runtime.db.revision import head, revision
 from runtime.db.session import Database, Row
 from runtime.db.stores import record, views
 from runtime.health import Finding, check_broker, check_database
@@ -38,7 +38,7 @@ def _of(finding: Finding) -> Check:
 
 
 def schema(settings: Settings) -> Iterator[Check]:
-    found, wanted = revision.revision(settings.database_url), revision.head()
+    found, wanted = revision(settings.database_url), head()
     if found == wanted:
         yield passed(f"The database is at revision {found}, the newest.")
     else:

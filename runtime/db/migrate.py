@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from runtime.db import guards, outbox
-from runtime.db.revision import head
-from schemas.errors import ConfigurationError, ServiceUnreachable
+from runtime.db.revision import head, no_answer
+from schemas.errors import ConfigurationError
 
 INSTALL = guards.INSTALL + outbox.INSTALL
 
@@ -66,9 +66,7 @@ def _connected(url: str) -> Connection:
     try:
         return engine.connect()
     except OperationalError as error:
-        raise ServiceUnreachable(
-            f"The database does not answer: {str(error.orig).splitlines()[0]}. Check DATABASE_URL and that it runs."
-        ) from error
+        raise no_answer(error.orig) from error
 
 
 def _require_server(connection: Connection) -> None:
@@ -79,7 +77,7 @@ def _require_server(connection: Connection) -> None:
         )
 
 
-def _config(connection: Connection | None) -> Config:
+def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")

@@ -85,6 +85,22 @@ async def test_the_jobs_of_a_slot_whose_lease_ended_are_bound_again_and_say_so(d
 
 
 @pytest.mark.asyncio
+async def test_open_jobs_are_counted_as_rarely_as_it_takes_long(database_url: str) -> None:
+    async with yard(database_url) as here:
+        keeper, moments = keeper_of(here), iter([0.0, 2.0, 201.9, 202.0, 202.5])
+        keeper.ticks = lambda: next(moments)
+        waiting = here.metrics.jobs.labels("accepted")._value
+
+        await keeper.round()  # from 0 to 2 s: it took two seconds
+        await here.submit(3)
+        await keeper.round()  # at 201.9 s
+        too_early = waiting.get()
+        await keeper.round()  # at 202 s
+
+        assert (too_early, waiting.get()) == (0, 3)
+
+
+@pytest.mark.asyncio
 async def test_what_a_slot_had_claimed_ahead_had_no_turn_however_urgent_it_is(database_url: str) -> None:
     async with yard(database_url) as here:
         await here.provider_up()
