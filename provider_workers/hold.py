@@ -22,6 +22,8 @@ class Hold:
         self._withdrawn: frozenset[str] = frozenset()
         self._job = ""
         self._call: asyncio.Task[Any] | None = None
+        """The task in which it is under way."""
+        self._given_up = False
 
     def add(self, jobs: Iterable[str]) -> None:
         """The slot goes on with these; those before them are done."""
@@ -34,37 +36,41 @@ class Hold:
 
     def lose(self) -> None:
         self._lost = True
-        if self._call is not None:
-            self._call.cancel()
+        self._give_up()
 
     def withdraw(self, jobs: Collection[str]) -> None:
         self._withdrawn |= frozenset(jobs)
-        if self._job in jobs and self._call is not None:
-            self._call.cancel()
+        if self._job in jobs:
+            self._give_up()
 
     def is_withdrawn(self, job: str) -> bool:
         return job in self._withdrawn
 
     async def during(self, work: Coroutine[Any, Any, T], *, job: str = "") -> T | None:
-        """What `work` comes to; None where slot or job was taken back before it came to its end."""
+        """What `work` comes to; None where slot or job was taken back before it came to its end.
+
+        It runs in the task that waits here, which is cancelled for it and told so, as `asyncio.timeout` does: a task
+        of its own for each call would let everything else that is ready run in between.
+        """
         if self._lost or job in self._withdrawn:
             work.close()
             return None
-        self._job = job
-        call = self._call = asyncio.create_task(work)
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
+        self._job, self._call, self._given_up = job, task, False
         try:
-            done: T = await call
-            return done
+            return await work
         except asyncio.CancelledError:
-            gone = self._lost or job in self._withdrawn
-            if gone and call.cancelled() and not _is_cancelled():
+            if self._given_up and task.cancelling() == before + 1:  # and nobody else wants the task to end
                 return None
             raise
         finally:
+            if self._given_up:
+                task.uncancel()
             self._job, self._call = "", None
 
-
-def _is_cancelled() -> bool:
-    """Whether somebody wants the task that waits here to end, and not only its call."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    def _give_up(self) -> None:
+        if self._call is not None and not self._given_up:
+            self._given_up = True
+            self._call.cancel()

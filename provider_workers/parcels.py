@@ -46,10 +46,15 @@ class Parcel:
     """The provider's, as this claim left it; half open: this parcel's one call is the probe."""
 
 
+QUICK_JOBS = 2
+"""Of those that a slot does in a moment it takes so many, however few there are: during the last it asks for more. Not
+all that it could do, since those that are served beside each other share a commit."""
+
+
 def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, parcel_s: float) -> int:
-    """Jobs for one slot: a fair share of the backlog, with half kept back so that slots end together, or what it does
-    in a moment; 1 to `most`, and no more than `parcel_s` seconds of work."""
-    share = max(backlog // (2 * max(1, ceiling)), jobs_a_bell(job_ms, most))
+    """Jobs for one slot: a fair share of the backlog, with half kept back so that slots end together, or two quick
+    ones; 1 to `most`, and no more than `parcel_s` seconds of work."""
+    share = max(backlog // (2 * max(1, ceiling)), min(QUICK_JOBS, jobs_a_bell(job_ms, most)))
     by_time = int(parcel_s * 1000 // job_ms) if job_ms else most
     return max(1, min(most, share, by_time))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from provider_workers.hold import Hold
 from provider_workers.moves import Ending, Next, Weighed, next_move
 from provider_workers.prompt import build_call
 from provider_workers.rungs import evidence_on, labels_of, standing_one, told, weigh
+from provider_workers.turns import Turns
 from provider_workers.writer import Finished
 from runtime import failpoints
 from runtime.clock import Clock, Ticks
@@ -98,6 +99,7 @@ class Server:
     metrics: Metrics
     clock: Clock
     ticks: Ticks
+    turns: Turns = field(default_factory=Turns)
 
     async def serve(
         self,
@@ -122,6 +124,7 @@ class Server:
         started, ticks = self.clock(), self.ticks()
         reading, used, room = await self._ask(job, request, hold or Hold())
         latency_ms = round((self.ticks() - ticks) * 1000)
+        await self.turns.take()
         checked = await _checked(reading, text, review)
         attempt = self._attempt(job, model, request, reading, used, checked, started, latency_ms)
         ending = checked.report if checked else reading

@@ -49,8 +49,11 @@ QUICK_MS = 250
 """Where calls take no longer, a slot asks for its next jobs during the last one that it has, if there are enough for
 every slot; and where there are none, it stays for a moment and asks again before it is given back."""
 
-PATIENCE_S, STAYS = 0.025, 8
-"""How long it can wait then for others that ask, and how often it asks again."""
+STAYS_S, STAYS = 0.1, 2
+"""How long it waits then for others that ask, such as a bell, to ask with them; and how often."""
+
+AHEAD_S = 0.025
+"""How long it can wait for others where it asks ahead, and no longer than half a call takes."""
 
 
 @dataclass
@@ -127,7 +130,7 @@ class ProviderService:
     # -- a bell
 
     async def answer(self) -> None:
-        """Takes a parcel and serves it, and then the next one. Rings for the other slots that could be in use."""
+        """Takes a parcel and serves it, and then the next one. Brings the other slots into use that could be."""
         if self._server is None:
             return
         with self.metrics.stage_seconds.labels("claim").time():
@@ -141,7 +144,8 @@ class ProviderService:
     async def _serve_parcel(self, parcel: Parcel, server: Server) -> None:
         run = Run(list(parcel.jobs))
         try:
-            await self._bells.ring_all({provider_queue(self.provider.name): self._free(parcel)})
+            await self._rouse(parcel)
+            await server.turns.take()
             while await self._serve_jobs(parcel, run, server) and (again := await self._next(parcel, run)):
                 parcel, run.left = again, list(again.jobs)
                 self._slots[parcel.slot_id].add(job.id for job in parcel.jobs)
@@ -160,21 +164,24 @@ class ProviderService:
         for _ in range(STAYS if job_ms is not None and job_ms <= QUICK_MS else 0):
             if again is not None or self._must_stop(parcel):
                 break
-            again = await self._parcels.refill(parcel.slot_id, job_ms, patience_s=PATIENCE_S)
+            again = await self._parcels.refill(parcel.slot_id, job_ms, patience_s=STAYS_S)
         return again
 
     def _ask_ahead(self, parcel: Parcel, run: Run) -> None:
         job_ms = self.seen.job_ms_p50
         if job_ms is None or job_ms > QUICK_MS or parcel.more < self._room.limit:
             return
-        patience_s = min(PATIENCE_S, job_ms / 2_000)
+        patience_s = min(AHEAD_S, job_ms / 2_000)
         asking = self._parcels.refill(parcel.slot_id, job_ms, patience_s=patience_s)
         run.ahead = asyncio.create_task(asking)
 
-    def _free(self, parcel: Parcel) -> int:
-        """Slots of this worker that should be in use beside those that are."""
+    async def _rouse(self, parcel: Parcel) -> None:
+        """Brings the slots into use that should be, beside those that are: of this worker without a bell, since one
+        after the other they would take a second to be rung for; of others by bells."""
         each = jobs_a_bell(self.seen.job_ms_p50, self.settings.parcel)
-        return min(-(-parcel.more // each), parcel.room, self._room.limit - len(self._slots))
+        wanted = min(-(-parcel.more // each), parcel.room)
+        here = self._room.run_more(min(wanted, self._room.limit - len(self._slots)))
+        await self._bells.ring_all({provider_queue(self.provider.name): wanted - here})
 
     async def _serve_jobs(self, parcel: Parcel, run: Run, server: Server) -> bool:
         """Returns whether all of the parcel was served, and the slot may go on."""

@@ -23,6 +23,7 @@ from celery.concurrency.base import BasePool
 from celery.exceptions import WorkerShutdown
 from kombu.asynchronous import Hub
 
+from runtime.logs import logger
 from schemas.errors import ClassyardError
 
 START_S = 60.0
@@ -38,6 +39,9 @@ class Room(Protocol):
     @property
     def limit(self) -> int:
         """Bells that may run at once."""
+
+    def run_more(self, count: int) -> int:
+        """As though so many bells had rung, as far as there is room; returns how many will run beside this one."""
 
 
 class Service(Protocol):
@@ -129,6 +133,12 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
     def should_yield(self) -> bool:
         return self._stopping or len(self._running) > self.limit
 
+    def run_more(self, count: int) -> int:
+        more = max(0, min(count, self.limit - len(self._running) - len(self._waiting)))
+        self._waiting.extend([lambda: self._bell(None, None)] * more)
+        self._fill()
+        return more
+
     # -- on the loop
 
     def _admit(self, bell: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -156,8 +166,10 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
         try:
             await self.app.service.answer()
             outcome: tuple[bool, Any, float] = (False, None, time.monotonic() - started)
-        except Exception:
+        except Exception as error:
             outcome = (True, ExceptionInfo(), time.monotonic() - started)
+            if callback is None:
+                logger().error("bell.failed", error=type(error).__name__)
         if callback:
             callback(outcome)
         self._wake_celery()

@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from runtime.worker import run_worker
 from schemas.messages import CLASSIFIER_QUEUE
 
-SEEN = ("started", "running", "peak", "ended", "yielded", "broken", "cancelled", "closed")
+SEEN = ("started", "running", "peak", "ended", "yielded", "broken", "cancelled", "closed", "more")
 
 
 class Recorder:
@@ -50,6 +50,9 @@ class Recorder:
         await self._redis.aclose()
 
     async def _work(self) -> None:
+        if await self._redis.getdel("more") is not None:
+            self.seen["more"] = self._room.run_more(10)
+            await self._tell()
         while (mode := await self._redis.get("mode")) in (b"hold", b"deaf"):
             if mode == b"hold" and self._room.should_yield():
                 self.seen["yielded"] += 1

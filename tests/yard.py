@@ -326,12 +326,20 @@ class OpenRoom:
         self.limit = limit
         self.stop_after: int | None = None
         """Answers "no" so many times, then "yes"."""
+        self.asked_for: list[int] = []
+        """How many were to run beside a bell."""
+        self.running_more = 0
+        """So many of them do."""
 
     def should_yield(self) -> bool:
         if self.stop_after is None:
             return False
         self.stop_after -= 1
         return self.stop_after < 0
+
+    def run_more(self, count: int) -> int:
+        self.asked_for.append(count)
+        return min(count, self.running_more)
 
 
 def review_digest() -> str:

@@ -1,18 +1,21 @@
 """Whether a job costs more, and whether processes grow, when very many jobs are in the tables.
 
 Half of them are finished, with all that is written of a finished job; half wait to be routed. Both are copies, made in
-the database, of jobs that a yard accepted and served: ids, documents and names differ, all else is as it was. The yard
-then goes on with what waits, and a span of its work is measured, once with ten thousand jobs and once with all.
+the database, of jobs that a yard accepted and served: ids, documents and names differ, all else is as it was, and ids
+are in the order in which the rows were written, as those of accepted jobs are. The yard then goes on with what waits,
+and spans of its work are measured: with ten thousand jobs, with all, and with ten thousand again, since the machine may
+have become quicker or slower meanwhile.
 """
 
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import Any
 
 import psycopg
 
-from benchmarks.throughput.bench import Bench
+from benchmarks.throughput.bench import Bench, ratio, rounded, spread
 from benchmarks.throughput.ground import Ground
 from benchmarks.throughput.serving import NEIGHBOURS
 from tests.flows.yards import until
@@ -24,26 +27,34 @@ MODELS = 500
 """Jobs that are copied, of each kind."""
 SETTLE = 1_000
 """Jobs that are served before: the first snapshots, connections and plans."""
+QUICK_REST_S, REST_S = 1, 10
+"""For the server, after rows were written that fast: its writer goes on as though there were more of them to come."""
 LONGEST_S = 120.0
 TABLES = ("documents", "jobs", "decisions", "attempts", "results", "audit_events")
-ID = "md5({0}::text || '/' || k)::uuid"
-"""Of a copy: from the id of its model and the number of the copy."""
+SPANS = 3
+AS_HEX = "replace({0}::text, '-', '')"
+ID = f"(lpad(to_hex(('x' || left({AS_HEX}, 12))::bit(48)::bigint + 1000 * k), 12, '0') || substr({AS_HEX}, 13))::uuid"
+"""Of a copy: that of its model, so many seconds later as the number of the copy says. Ids begin with a time in ms."""
 CHANGED = {
     ("documents", "digest"): "m.digest || '/' || k",
     ("jobs", "id"): ID.format("m.id"),
     ("jobs", "custom_id"): "m.custom_id || '/' || k",
     ("jobs", "document_digest"): "m.document_digest || '/' || k",
 }
+ORDER = {"documents": "m.created_at, m.digest", "jobs": "m.id"}
 
 
 def figures(bench: Bench) -> dict[str, Any]:
     many = bench.scale_jobs or bench.sized(QUICK, USUAL)
-    jobs = bench.sized(500, 2_500)
-    few, lot = (_measured(bench, total, jobs) for total in (FEW, many))
+    jobs = bench.sized(1_200, 3_600)
+    before, lot, after = (_measured(bench, total, jobs) for total in (FEW, many, FEW))
+    few = spread([*before["spans"], *after["spans"]])
+    growth = ratio(spread(lot["spans"]), few)
     return {
-        "cost_growth_1m": round(lot["cpu_ms"] / few["cpu_ms"], 3),
+        "cost_growth_1m": round(growth["median"], 3),
+        "cost_growth_1m_spread": rounded(growth),
         "cost_growth_jobs": many,
-        "growth": {"few": few, "many": lot},
+        "growth": {"few": [before, after], "few_cpu_ms": rounded(few), "many": lot},
     }
 
 
@@ -54,19 +65,27 @@ def _measured(bench: Bench, total: int, jobs: int) -> dict[str, Any]:
     load(ground, total)
     loaded_s = time.monotonic() - began
     bench.say(f"growth: {total:,} jobs are in the tables after {loaded_s:.0f} s")
+    time.sleep(bench.sized(QUICK_REST_S, REST_S))
     ground.pretend.become()
     ground.start_yard()
     _await_called(ground, SETTLE, of=total)
+    spans: list[float] = []
     with ground.meter() as meter:
-        before, calls, rss = meter.read(), ground.pretend.seen()["calls"], meter.rss_mb()
-        done = _await_called(ground, calls + jobs, of=total) - calls
-        spent, grown = meter.read() - before, meter.rss_mb()
+        began_at, first, rss = meter.read(), ground.pretend.seen()["calls"], meter.rss_mb()
+        before, calls = began_at, first
+        for _ in range(SPANS):
+            done = _await_called(ground, calls + jobs // SPANS, of=total)
+            now = meter.read()
+            spans.append(1000 * (now - before).without(*NEIGHBOURS) / (done - calls))
+            before, calls = now, done
+        spent, grown = before - began_at, meter.rss_mb()
     ground.stop_roles()
     return {
         "jobs": total,
-        "measured": done,
-        "cpu_ms": round(1000 * spent.without(*NEIGHBOURS) / done, 3),
-        "cpu_ms_by_process": spent.ms_each(done),
+        "measured": calls - first,
+        "spans": [round(one, 3) for one in spans],
+        "cpu_ms": round(median(spans), 3),
+        "cpu_ms_by_process": spent.ms_each(calls - first),
         "loaded_s": round(loaded_s),
         "rss_mb": {name: [round(mb, 1), round(grown[name], 1)] for name, mb in rss.items()},
     }
@@ -126,17 +145,20 @@ def _copied(connection: psycopg.Connection[Any], table: str) -> str:
     return (
         f"insert into {table} ({quoted}) select {', '.join(values)} from"
         f" (select * from {table} where {where}) m cross join generate_series(1, %s) k"
+        f" order by k, {ORDER.get(table, 'm.job_id')}"
     )
 
 
 def page(found: dict[str, Any]) -> str:
     if (rows := found.get("growth")) is None:
         return ""
-    few, many = rows["few"], rows["many"]
+    few, many, asked = rows["few_cpu_ms"], rows["many"], found["cost_growth_1m_spread"]
     memory = ", ".join(f"{name} {mb[0]:.0f} → {mb[1]:.0f} MB" for name, mb in many["rss_mb"].items())
     return (
         f"**Growth.** {many['jobs']:,} jobs in the tables, half finished and half waiting, copied there from jobs "
         f"that a yard served ({many['loaded_s']} s; `--scale 1000000` for a million): {many['cpu_ms']} ms of processor "
-        f"time a job, over the next {many['measured']:,}. With {few['jobs']:,} in the tables {few['cpu_ms']} ms: "
-        f"**{found['cost_growth_1m']}** (asked: at most 1.1). Memory over that span: {memory}."
+        f"time a job, over the next {many['measured']:,}. With {FEW:,} in the tables, measured before and after that, "
+        f"{few['median']} ms [{few['min']}, {few['max']}]: "
+        f"**{found['cost_growth_1m']}** [{asked['min']}, {asked['max']}] (asked: at most 1.1). "
+        f"Memory over that span: {memory}."
     )

@@ -111,6 +111,13 @@ _FILED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+_FILED_HINTS = ("exhibit ", "omitted ", "confidential treatment", "source: ")
+"""In small letters; a line without any of them says nothing of a filing."""
+
+_FILED_FINDER = Words(_FILED_HINTS)
+_TWICE_SMALL = frozenset("\u0130\u0131\u017f\u212a")
+"""Letters that a pattern takes for an i, an s or a k, and that are none in small letters."""
+
 
 def markings(text: str) -> tuple[str, ...]:
     """Names of `Marking`, from the least to the most careful; each once."""
@@ -124,7 +131,17 @@ def markings(text: str) -> tuple[str, ...]:
 def is_filing(text: str) -> bool:
     """Whether its first or last lines say that it was filed with a public register: an exhibit's number as the
     American one (EDGAR) asks for, or a note on what was left out for it."""
-    return bool(_FILED.search(text, 0, EDGE_CHARACTERS) or _FILED.search(text[-EDGE_CHARACTERS:]))
+    head, foot = text[:EDGE_CHARACTERS], text[-EDGE_CHARACTERS:]
+    return _says_filed(head) or (foot != head and _says_filed(foot))
+
+
+def _says_filed(edge: str) -> bool:
+    """The pattern lies within a line, and takes its time: it is asked where a hint is."""
+    if not edge.isascii() and not _TWICE_SMALL.isdisjoint(edge):
+        return bool(_FILED.search(edge))
+    if not _FILED_FINDER.held(edge.lower()):
+        return False
+    return any(_FILED.search(line) for line in edge.split("\n") if _FILED_FINDER.held(line.lower()))
 
 
 def edges(text: str) -> Iterator[str]:

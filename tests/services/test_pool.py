@@ -119,6 +119,16 @@ def test_bells_run_side_by_side_up_to_the_limit_and_the_others_stay_with_the_bro
     assert idle.waiting() == 0
 
 
+def test_a_bell_has_others_run_beside_it_up_to_the_limit(idle: Worker) -> None:
+    idle.broker.set("more", 1)
+    before = idle.seen()["ended"]
+    idle.ring(1)
+
+    idle.stays(running=LIMIT, more=LIMIT - 1)
+    idle.mode("fast")
+    idle.until(running=0, ended=before + LIMIT)
+
+
 def test_a_freed_slot_takes_the_next_bell_at_once(idle: Worker) -> None:
     """Celery's loop by itself turns up to a second later. The best of three, since the machine may be busy."""
     assert min(_seconds_to_empty(idle) for _ in range(3)) < 0.7
@@ -171,11 +181,14 @@ def test_a_service_that_raises_does_not_take_the_worker_down(idle: Worker) -> No
     idle.mode("break")
     idle.ring(5)
     idle.until(broken=before["broken"] + 5, running=0)
+    idle.broker.set("more", 1)
+    idle.ring(1)
+    idle.until(broken=before["broken"] + 5 + LIMIT, running=0)
 
     idle.mode("fast")
     idle.ring(2)
 
-    idle.until(ended=before["ended"] + 7)
+    idle.until(ended=before["ended"] + 7 + LIMIT)
     assert idle.process.poll() is None
 
 

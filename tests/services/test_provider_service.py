@@ -383,6 +383,22 @@ async def test_a_slot_goes_on_while_there_is_work_and_rings_for_the_others(
 
 
 @pytest.mark.asyncio
+async def test_slots_of_its_own_are_opened_without_bells_and_bells_are_rung_for_the_rest(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(database_url, redis_url) as yards:
+        room = OpenRoom(limit=4)
+        room.running_more = 3
+        service = await yards.worker(room=room, ceiling=10)
+        await yards.here.routed(40)
+
+        await service.answer()
+
+        assert room.asked_for == [3], "its limit, less the slot that asks"
+        assert yards.bells("alpha") == 6, "for another worker, up to the ceiling"
+
+
+@pytest.mark.asyncio
 async def test_a_slot_that_was_taken_back_stops_before_its_next_call(
     database_url: str, redis_url: str
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import zipfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from governance.guardrails.markings import is_filing, markings
+from governance.guardrails.markings import _FILED, EDGE_CHARACTERS, is_filing, markings
 from tests.data import data_file
 
 BODY = "\n".join(f"{number}. The supplier delivers what was ordered." for number in range(40))
@@ -85,3 +87,30 @@ def test_real_contracts_with_confidentiality_clauses_are_not_marked() -> None:
 
     assert len(marked) == 3
     assert all(map(is_filing, marked))
+
+
+FILED_SCRAPS = st.sampled_from(
+    (
+        *(
+            "Exhibit 10.33",
+            "EXHIBIT 99",
+            "exhib\u0131t 10.1",
+            "Exhibit A",
+            "12   exhibit 4.2x",
+            "\t",
+            " ",
+            "\n",
+            "\r",
+        ),
+        *("[*] Text omitted and filed", "omitted from this ", "filed", "\u2028", "\u017fource: ", "Source: "),
+        *("Confidential Treatment requested", "request for ", "confidential treatment", "has been requested"),
+        *("Acme Ltd, 10-K, 3/4/2020", ", S-1/A, 1/2/1999  ", "a term of three years ", "x" * 1_990, "\u212a"),
+    )
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(FILED_SCRAPS, max_size=12).map("".join))
+def test_hints_are_only_quicker_than_the_pattern(text: str) -> None:
+    plain = _FILED.search(text, 0, EDGE_CHARACTERS) or _FILED.search(text[-EDGE_CHARACTERS:])
+    assert is_filing(text) == bool(plain)

@@ -62,3 +62,43 @@ async def test_a_worker_that_ends_is_not_mistaken_for_a_withdrawal() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_worker_that_ends_while_its_job_is_withdrawn_still_ends() -> None:
+    hold = Hold(["one"])
+    waiting = asyncio.create_task(hold.during(endless(), job="one"))
+    await asyncio.sleep(0)
+    hold.withdraw({"one"})
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_whoever_gave_up_a_call_is_not_cancelled_himself() -> None:
+    """Also where the call made something else of it."""
+    hold = Hold(["one", "two"])
+
+    async def stubborn() -> str:
+        try:
+            return await endless()
+        except asyncio.CancelledError:
+            return "said before"
+
+    async def slot() -> tuple[str | None, str | None, int]:
+        first = await hold.during(stubborn(), job="one")
+        second = await hold.during(endless(), job="two")
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        return first, second, task.cancelling()
+
+    serving = asyncio.create_task(slot())
+    for job in ("one", "two"):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        hold.withdraw({job})
+        hold.lose()  # a second word changes nothing
+        hold._lost = False
+
+    assert await serving == ("said before", None, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provider_workers.parcels import parcel_length
+from provider_workers.parcels import QUICK_JOBS, parcel_length
 from runtime.doorbells import jobs_a_bell
 
 backlogs = st.integers(0, 5_000)
@@ -50,7 +50,7 @@ def test_every_slot_could_take_such_a_parcel_twice(
 ) -> None:
     length = parcel_length(backlog, ceiling, job_ms, most=most, parcel_s=parcel_s)
 
-    assert length * ceiling * 2 <= backlog or length == jobs_a_bell(job_ms, most)
+    assert length * ceiling * 2 <= backlog or length == min(QUICK_JOBS, jobs_a_bell(job_ms, most))
 
 
 def test_a_shallow_backlog_is_served_one_by_one_and_a_deep_one_in_runs() -> None:
@@ -66,7 +66,7 @@ def test_slow_jobs_make_short_parcels() -> None:
     assert parcel_length(2_000, 4, 60_000, most=16, parcel_s=5.0) == 1
 
 
-def test_a_slot_takes_what_it_does_in_a_moment_however_little_there_is() -> None:
+def test_a_slot_takes_two_quick_jobs_however_few_there_are() -> None:
     lengths = [parcel_length(4, 64, job_ms, most=16, parcel_s=5.0) for job_ms in (0, 1, 5, 20, 40, 200, None)]
 
-    assert lengths == [16, 16, 10, 2, 1, 1, 1]
+    assert lengths == [2, 2, 2, 2, 1, 1, 1]
