@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-from governance.drift.seen import Observation
+from governance.drift.seen import Observation, Seen, stored
+from runtime.db.stores.capacity import Shown
 from schemas.attempt import Fault, FaultKind
 
 KEPT = 64
@@ -55,3 +56,16 @@ class Observations:
     @property
     def job_ms_p50(self) -> int | None:
         return round(median(self._job_ms)) if self._job_ms else None
+
+
+def shown(seen: Seen) -> Shown:
+    """As the provider's row has it."""
+    return Shown(
+        seen=stored(seen),
+        pace_millionths=seen.pace_millionths,
+        usual_millionths=seen.usual_millionths,
+        latency_ms_p95=seen.latency_ms_p95,
+        tokens_per_s=seen.tokens_per_s,
+        faults_millionths=seen.faults_millionths,
+        health=seen.health.value,
+    )

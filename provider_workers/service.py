@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from governance.drift.seen import Seen, seen_of, stored
+from governance.drift.seen import seen_of
 from provider_workers.call import Caller
 from provider_workers.hold import Hold
 from provider_workers.moves import is_outage
-from provider_workers.observations import Observations
+from provider_workers.observations import Observations, shown
 from provider_workers.parcels import Parcel, Parcels, counted, given_back
 from provider_workers.run import Run
 from provider_workers.serve import Served, Server, UnknownModel
@@ -25,7 +25,7 @@ from runtime.clock import ticks, utc_now
 from runtime.credentials import resolve
 from runtime.db.session import Database
 from runtime.db.stores import artifacts, capacity, jobs
-from runtime.db.stores.capacity import Heartbeat, Shown
+from runtime.db.stores.capacity import Heartbeat
 from runtime.doorbells import Doorbells, RedisDoorbells, jobs_a_bell
 from runtime.heartbeat import beat_once, pulse, repeat, stop
 from runtime.http_client import make_transport
@@ -49,7 +49,7 @@ QUICK_MS = 250
 """Where calls take no longer, a slot asks for its next jobs during the last one that it has, if there are enough for
 every slot; and where there are none, it stays for a moment and asks again before it is given back."""
 
-STAYS_S, STAYS = 0.1, 2
+STAYS_S, STAYS = 0.05, 4
 """How long it waits then for others that ask, such as a bell, to ask with them; and how often."""
 
 AHEAD_S = 0.025
@@ -379,18 +379,6 @@ class ProviderService:
             answered=self.seen.answered,
             metrics_address=self._address,
         )
-
-
-def shown(seen: Seen) -> Shown:
-    return Shown(
-        seen=stored(seen),
-        pace_millionths=seen.pace_millionths,
-        usual_millionths=seen.usual_millionths,
-        latency_ms_p95=seen.latency_ms_p95,
-        tokens_per_s=seen.tokens_per_s,
-        faults_millionths=seen.faults_millionths,
-        health=seen.health.value,
-    )
 
 
 def is_gone(pid: int, started_s: float) -> bool:

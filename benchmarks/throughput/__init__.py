@@ -23,5 +23,5 @@ MODULES = {
 }
 """By the name that `--only` takes, in the order of a run."""
 
-NOT_QUICK = ("stages", "growth")
+NOT_QUICK = ("stages",)
 """Left out of a quick run, for time, where they are not asked for."""

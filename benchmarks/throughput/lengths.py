@@ -20,26 +20,34 @@ from schemas.submission import SourceDocument
 from simulator.documents import make_documents
 
 CHARACTERS = 52_000
+SHORT_FOR_A_LONG = 4
+"""So that beginning and end of a batch, which cost the same whatever its length, weigh as little in the short ones."""
 ROUNDS = 3
 
 
 def figures(bench: Bench) -> dict[str, Any]:
     jobs, ground = bench.sized(150, 600), bench.ground
-    short = list(ground.documents(2 * jobs))
+    short = list(ground.documents(2 * SHORT_FOR_A_LONG * jobs))
     long = [_long(ground.seed, number) for number in range(2 * jobs)]
     ground.fresh()
     ground.start_yard()
     found = {}
     for name, documents in (("short", short), ("long", long)):
-        ground.wait(ground.accept(documents[:jobs]))
-        cpu_ms = _cpu_ms(ground, documents[jobs:])
+        half = len(documents) // 2
+        ground.wait(ground.accept(documents[:half]))
+        cpu_ms = _cpu_ms(ground, documents[half:])
         guarding_ms = guarding([one.text for one in documents[:50]])
-        found[name] = {"cpu_ms": cpu_ms, "guarding_ms": guarding_ms, "characters": _mean(documents)}
+        found[name] = {
+            "jobs": half,
+            "cpu_ms": cpu_ms,
+            "guarding_ms": guarding_ms,
+            "characters": _mean(documents),
+        }
     apart = [found[name]["cpu_ms"] - found[name]["guarding_ms"] for name in ("long", "short")]
     return {
         "long_over_short_cpu": round(found["long"]["cpu_ms"] / found["short"]["cpu_ms"], 3),
         "long_over_short_cpu_guardrails_apart": round(apart[0] / apart[1], 3),
-        "lengths": {"jobs": jobs, **found},
+        "lengths": found,
     }
 
 
@@ -72,7 +80,7 @@ def guarding(texts: Sequence[str]) -> float:
     for _ in range(ROUNDS):
         began = time.thread_time()
         for text in texts:
-            personal_data(text), leaked_keys(text), markings(text), is_filing(text)
+            personal_data(text), leaked_keys(text), markings(text) and is_filing(text)
         best = min(best, time.thread_time() - began)
     return round(1000 * best / len(texts), 3)
 
@@ -85,13 +93,13 @@ def page(found: dict[str, Any]) -> str:
     if (rows := found.get("lengths")) is None:
         return ""
     lines = [
-        f"**Long documents.** {rows['jobs']:,} jobs each; processor time with everything, intake too, in ms a job.",
+        "**Long documents.** Processor time with everything, intake too, in ms a job.",
         "",
-        "| characters | all | of that, looking for personal data and keys |",
-        "|---|---|---|",
+        "| characters | jobs | all | of that, looking for personal data and keys |",
+        "|---|---|---|---|",
     ]
     lines += [
-        f"| {row['characters']:,} | {row['cpu_ms']} | {row['guarding_ms']} |"
+        f"| {row['characters']:,} | {row['jobs']:,} | {row['cpu_ms']} | {row['guarding_ms']} |"
         for row in (rows["short"], rows["long"])
     ]
     last = (
