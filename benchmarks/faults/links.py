@@ -218,16 +218,17 @@ def database(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _submitting(lab: Lab) -> Iterator[list[str]]:
-    """Submissions without a pause, beside everything else; gives what those were told that were refused."""
+    """Submissions with hardly a pause, beside everything else, each of documents that come slowly: most of the time
+    one is under way. Gives what those were told that were refused."""
     stopping, refused = threading.Event(), []
 
     def submit() -> None:
         while not stopping.is_set():
             try:
-                lab.accept(5, first=len(lab.promised) + 1)
+                lab.accept(5, first=len(lab.promised) + 1, each_s=0.02)
             except (ClassyardError, psycopg.OperationalError) as error:
                 refused.append(type(error).__name__)
-            stopping.wait(0.05)
+            stopping.wait(0.02)
 
     thread = threading.Thread(target=submit, name="submissions")
     thread.start()
@@ -307,6 +308,9 @@ ILL = (
 )
 
 
+MORE_ROUNDS = 4
+
+
 def providers(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
     """A provider that answers one call in four; another that may see the same, and one that may see more."""
     lab.pretend.become("ill", ILL)
@@ -325,8 +329,14 @@ def providers(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
     lab.accept(scale.provider_jobs // 2, first=scale.provider_jobs, sensitivity="confidential")
     confidential = set(lab.promised[-(scale.provider_jobs // 2) :])
     lab.wait()
+    planned = scale.provider_jobs // 12
+    for _ in range(MORE_ROUNDS):  # it is left alone after a few, so that how many it is asked for is chance
+        if _shown(lab) >= planned:
+            break
+        first = scale.provider_jobs + len(lab.promised)
+        lab.accept(scale.provider_jobs // 4, first=first, sensitivity="public")
+        lab.wait()
     called = {name: set(lab.pretend.calls(name)) - before[name] for name in changes}
-    faults = lab.pretend.stats("ill")["by_fault"]
     outside = [
         key for name in ("ill", "steady") for key in called[name] if key.rpartition("-")[0] in confidential
     ]
@@ -338,13 +348,18 @@ def providers(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
     broken += [f"{name} was never called" for name in ("steady", "strict") if not called[name]]
     return outcome(
         lab,
-        planned=scale.provider_jobs // 12,
-        fired=sum(times for kind, times in faults.items() if kind != "none"),
-        by_fault=faults,
+        planned=planned,
+        fired=_shown(lab),
+        by_fault=lab.pretend.stats("ill")["by_fault"],
         most_calls_a_job=most,
         calls_outside_boundary=len(outside),
         broken=broken,
     )
+
+
+def _shown(lab: Lab) -> int:
+    """Faults that the ill provider has shown."""
+    return sum(times for kind, times in lab.pretend.stats("ill")["by_fault"].items() if kind != "none")
 
 
 Scenario = Callable[[Lab, Scale, int], dict[str, Any]]

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from producer.intake.accept import accept
 from runtime.db.migrate import migrate
 from runtime.db.session import Database
 from runtime.ids import new_id
-from schemas.submission import Requirements
+from schemas.submission import Requirements, SourceDocument
 from tests.faults.history import JobHistory, Verdict, check, read
 from tests.faults.pretend import JournaledPretend, end, process, simulator
 from tests.faults.proxy import CALM, Proxy, ProxyThread
@@ -222,13 +222,20 @@ class Lab:
     # -- documents in
 
     def accept(
-        self, count: int, *, first: int = 1, through_proxy: bool = False, **requirements: Any
+        self,
+        count: int,
+        *,
+        first: int = 1,
+        through_proxy: bool = False,
+        each_s: float = 0.0,
+        **requirements: Any,
     ) -> float:
-        """Hands in so many documents in one submission; gives the seconds that it took."""
-        return asyncio.run(self._accept(count, first, through_proxy, requirements))
+        """Hands in so many documents in one submission; gives the seconds that it took. To read one takes `each_s`."""
+        found = _slowly(sources(count, first=first), each_s)
+        return asyncio.run(self._accept(found, through_proxy, requirements))
 
     async def _accept(
-        self, count: int, first: int, through_proxy: bool, requirements: Mapping[str, Any]
+        self, found: Iterable[SourceDocument], through_proxy: bool, requirements: Mapping[str, Any]
     ) -> float:
         given: list[str] = []
 
@@ -243,7 +250,7 @@ class Lab:
         try:
             await accept(
                 database,
-                sources(count, first=first),
+                found,
                 tenant_id=TENANT,
                 source="the fault laboratory",
                 review=REVIEW,
@@ -393,6 +400,12 @@ def laboratory(*, seed: int = 7, **profiles: str) -> Iterator[Lab]:
         lab.admin(f"create database {TEMPLATE}")
         migrate(lab.named(TEMPLATE))
         yield lab
+
+
+def _slowly(found: Iterable[SourceDocument], each_s: float) -> Iterator[SourceDocument]:
+    for one in found:
+        time.sleep(each_s)
+        yield one
 
 
 def _socket_folder(url: str) -> str:
