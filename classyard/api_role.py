@@ -20,6 +20,7 @@ from producer.api.app import create_app
 from producer.api.keys import matches, new_key, read_key
 from producer.api.server import bound, serve
 from producer.api.state import ApiState
+from producer.intake.accept import take_short_turns
 from runtime.db.session import Database
 from runtime.db.stores import api_keys, capacity
 from runtime.db.stores.capacity import Heartbeat
@@ -39,6 +40,7 @@ BELL_S = 1.0
 def run_api(context: Context, *, host: str, port: int) -> int:
     """Blocks until stopped; returns the exit code. Raises `PortInUse`, `BadConfiguration`."""
     ready = prepared_for_the_database(context)
+    take_short_turns()
     pepper = pepper_of(ready)
     with bound(host, port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(ready, pepper, listener, host))

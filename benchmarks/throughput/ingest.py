@@ -38,7 +38,7 @@ from producer.api.app import create_app
 from producer.api.keys import hmac_of, new_key
 from producer.api.server import bound
 from producer.api.state import ApiState
-from producer.intake.accept import Accepted, accept
+from producer.intake.accept import Accepted, accept, take_short_turns
 from producer.sources import read_all
 from runtime.config_files import packaged
 from runtime.db.migrate import migrate
@@ -178,6 +178,7 @@ def accept_file(url: str, path: Path) -> Accepted:
     """As `classyard submit` does it."""
 
     async def run() -> Accepted:
+        take_short_turns()
         database = Database(url, connections=2)
         await database.open()
         try:

@@ -12,7 +12,7 @@ from classyard.commands.text import clean
 from classyard.commands.yard import say
 from classyard.context import Context
 from producer.durations import parse_duration
-from producer.intake.accept import Accepted, NothingAccepted, accept
+from producer.intake.accept import Accepted, NothingAccepted, accept, take_short_turns
 from producer.intake.names import Names, names_in_force
 from producer.money import parse_usd
 from producer.sources import read_all
@@ -85,6 +85,7 @@ async def _hand_in(
 ) -> Accepted:
     # Made first: a mistake in its address must not be found after everything is committed.
     bells = RedisDoorbells(make_redis(context.settings.redis_url, timeout_s=1.0), Metrics())
+    take_short_turns()
     async with context.database() as database:
         accepted = await accept(
             database,
