@@ -308,7 +308,7 @@ ILL = (
 )
 
 
-MORE_ROUNDS = 4
+MORE_S, PROBE_EVERY_S = 60.0, 2.0
 
 
 def providers(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
@@ -330,11 +330,11 @@ def providers(lab: Lab, scale: Scale, seed: int) -> dict[str, Any]:
     confidential = set(lab.promised[-(scale.provider_jobs // 2) :])
     lab.wait()
     planned = scale.provider_jobs // 12
-    for _ in range(MORE_ROUNDS):  # it is left alone after a few, so that how many it is asked for is chance
-        if _shown(lab) >= planned:
-            break
+    end = time.monotonic() + MORE_S
+    while _shown(lab) < planned and time.monotonic() < end:
+        time.sleep(PROBE_EVERY_S)  # it is left alone after a few, and then tried one call at a time
         first = scale.provider_jobs + len(lab.promised)
-        lab.accept(scale.provider_jobs // 4, first=first, sensitivity="public")
+        lab.accept(scale.provider_jobs // 30, first=first, sensitivity="public")
         lab.wait()
     called = {name: set(lab.pretend.calls(name)) - before[name] for name in changes}
     outside = [
