@@ -154,6 +154,7 @@ def page(found: dict[str, Any]) -> str:
     if (rows := found.get("growth")) is None:
         return ""
     when = "measured before and after" if len(rows["few"]) > 1 else "measured before"
+    provider = [f"{one['cpu_ms_by_process'].get('provider', 0):.3f}" for one in (*rows["few"], rows["many"])]
     few, many, asked = rows["few_cpu_ms"], rows["many"], found["cost_growth_1m_spread"]
     memory = ", ".join(f"{name} {mb[0]:.0f} → {mb[1]:.0f} MB" for name, mb in many["rss_mb"].items())
     return (
@@ -162,5 +163,6 @@ def page(found: dict[str, Any]) -> str:
         f"time a job, over the next {many['measured']:,}. With {FEW:,} in the tables, {when}, "
         f"{few['median']} ms [{few['min']}, {few['max']}]: "
         f"**{found['cost_growth_1m']}** [{asked['min']}, {asked['max']}] (asked: at most 1.1). "
-        f"Memory over that span: {memory}."
+        f"The provider, which does the same each time and shows how quick the machine is, took {provider[-1]} ms of it "
+        f"with {many['jobs']:,}, {' and '.join(provider[:-1])} with {FEW:,}. Memory over that span: {memory}."
     )

@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -192,7 +192,8 @@ def send_much(connection: Connection) -> None:
     by itself what is best, and is left to."""
     with socket.socket(fileno=os.dup(connection.fileno())) as sent:
         if sent.family is socket.AF_UNIX:
-            sent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+            with suppress(OSError):  # some systems refuse more than they allow, instead of giving that
+                sent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 async def clock(connection: Connection) -> datetime:
