@@ -29,6 +29,9 @@ from schemas.errors import ClassyardError
 START_S = 60.0
 """A service that has not started by then does not start."""
 
+CUT_OFF_S = 5.0
+"""For a bell that was cut off, to put its things in order, before it is told once more."""
+
 
 class Room(Protocol):
     """What a running bell may ask of its pool."""
@@ -183,9 +186,12 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
     async def _drain(self) -> None:
         if self._running:
             await asyncio.wait(self._running, timeout=self.app.drain_s)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while alive := {task for task in self._running if not task.done()}:
+            for task in alive:
+                task.cancel()
+            await asyncio.wait(
+                alive, timeout=CUT_OFF_S
+            )  # a library may swallow a cancellation: it is said again
         await self.app.service.close()
 
     # -- the thread

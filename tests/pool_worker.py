@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 from runtime.pool import Room
 from runtime.redis_client import make_redis
@@ -58,6 +59,10 @@ class Recorder:
                 self.seen["yielded"] += 1
                 return
             await asyncio.sleep(0.01)
+        if mode == b"stubborn":
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            await asyncio.sleep(60)
         if mode == b"break":
             self.seen["broken"] += 1
             raise RuntimeError("a bug in a service")

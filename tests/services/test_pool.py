@@ -216,3 +216,16 @@ def test_a_bell_that_does_not_come_to_an_end_is_cut_off_after_the_drain(services
         assert ending.process.wait(15) == 0
         seen = ending.seen()
         assert (seen["cancelled"], seen["running"], seen["closed"]) == (2, 0, 1)
+
+
+def test_a_bell_that_swallows_its_end_is_told_once_more(services: Services) -> None:
+    with worker(services, 4, drain_s=0.1) as ending:
+        ending.mode("stubborn")
+        ending.ring(1)
+        ending.until(running=1)
+
+        ending.process.terminate()
+
+        assert ending.process.wait(20) == 0
+        seen = ending.seen()
+        assert (seen["cancelled"], seen["running"], seen["closed"]) == (1, 0, 1)
