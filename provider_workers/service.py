@@ -180,7 +180,7 @@ class ProviderService:
         after the other they would take a second to be rung for; of others by bells."""
         each = jobs_a_bell(self.seen.job_ms_p50, self.settings.parcel)
         wanted = min(-(-parcel.more // each), parcel.room)
-        here = self._room.run_more(min(wanted, self._room.limit - len(self._slots)))
+        here = self._room.run_more(wanted)
         await self._bells.ring_all({provider_queue(self.provider.name): wanted - here})
 
     async def _serve_jobs(self, parcel: Parcel, run: Run, server: Server) -> bool:

@@ -31,7 +31,7 @@ QUICK_MS = 50
 
 
 def jobs_a_bell(job_ms: int | None, most: int) -> int:
-    """Jobs, up to `most`, that one slot does in a twentieth of a second: they need no second slot, and no bell for it,
+    """Jobs, up to `most`, that one slot does in a twentieth of a second: they are not worth a bell each,
     which costs as much as a quick call. One where a call takes longer, or nobody knows."""
     return 1 if job_ms is None else max(1, min(most, QUICK_MS // max(1, job_ms)))
 

@@ -186,12 +186,11 @@ class AsyncioPool(BasePool):  # type: ignore[misc]
     async def _drain(self) -> None:
         if self._running:
             await asyncio.wait(self._running, timeout=self.app.drain_s)
+        # More than once, since a library may swallow a cancellation.
         while alive := {task for task in self._running if not task.done()}:
             for task in alive:
                 task.cancel()
-            await asyncio.wait(
-                alive, timeout=CUT_OFF_S
-            )  # a library may swallow a cancellation: it is said again
+            await asyncio.wait(alive, timeout=CUT_OFF_S)
         await self.app.service.close()
 
     # -- the thread

@@ -102,7 +102,7 @@ def _asked(arguments: list[str]) -> argparse.Namespace:
         "--scale",
         type=int,
         metavar="JOBS",
-        help="jobs in the tables for the figure of growth; a million takes some minutes and ten gigabytes",
+        help="jobs in the tables for the figure of growth; a million takes some minutes and gigabytes",
     )
     return parser.parse_args(arguments)
 

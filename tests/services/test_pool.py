@@ -205,9 +205,13 @@ def test_sigterm_asks_running_bells_to_come_to_an_end_and_takes_no_more(services
         assert ending.waiting() == 6 - LIMIT, "free for other workers"
 
 
-def test_a_bell_that_does_not_come_to_an_end_is_cut_off_after_the_drain(services: Services) -> None:
-    with worker(services, 3, drain_s=0.3) as ending:
-        ending.mode("deaf")
+@pytest.mark.parametrize(("mode", "number"), [("deaf", 3), ("stubborn", 4)])
+def test_a_bell_that_does_not_come_to_an_end_is_cut_off_after_the_drain(
+    services: Services, mode: str, number: int
+) -> None:
+    """A stubborn one swallows the first time, and is told once more."""
+    with worker(services, number, drain_s=0.3) as ending:
+        ending.mode(mode)
         ending.ring(2)
         ending.until(running=2)
 
@@ -216,16 +220,3 @@ def test_a_bell_that_does_not_come_to_an_end_is_cut_off_after_the_drain(services
         assert ending.process.wait(15) == 0
         seen = ending.seen()
         assert (seen["cancelled"], seen["running"], seen["closed"]) == (2, 0, 1)
-
-
-def test_a_bell_that_swallows_its_end_is_told_once_more(services: Services) -> None:
-    with worker(services, 4, drain_s=0.1) as ending:
-        ending.mode("stubborn")
-        ending.ring(1)
-        ending.until(running=1)
-
-        ending.process.terminate()
-
-        assert ending.process.wait(20) == 0
-        seen = ending.seen()
-        assert (seen["cancelled"], seen["running"], seen["closed"]) == (1, 0, 1)

@@ -394,7 +394,7 @@ async def test_slots_of_its_own_are_opened_without_bells_and_bells_are_rung_for_
 
         await service.answer()
 
-        assert room.asked_for == [3], "its limit, less the slot that asks"
+        assert room.asked_for == [9], "what the ceiling leaves beside the slot that asks"
         assert yards.bells("alpha") == 6, "for another worker, up to the ceiling"
 
 
