@@ -53,7 +53,9 @@ all that it could do, since those that are served beside each other share a comm
 
 def parcel_length(backlog: int, ceiling: int, job_ms: int | None, *, most: int, parcel_s: float) -> int:
     """Jobs for one slot: a fair share of the backlog, with half kept back so that slots end together, or two quick
-    ones; 1 to `most`, and no more than `parcel_s` seconds of work."""
+    ones; 1 to `most`, and no more than `parcel_s` seconds of work. One while nobody knows what a job takes."""
+    if job_ms is None:
+        return 1
     share = max(backlog // (2 * max(1, ceiling)), min(QUICK_JOBS, jobs_a_bell(job_ms, most)))
     by_time = int(parcel_s * 1000 // job_ms) if job_ms else most
     return max(1, min(most, share, by_time))

@@ -32,8 +32,8 @@ def figures(bench: Bench) -> dict[str, Any]:
     began = time.monotonic()
     ground.accept(ground.documents(bulk), lane=Lane.BULK)
     accepted_s = time.monotonic() - began
-    ground.start_yard()
     ground.pretend.become(delay_ms=CALL_MS, spread=SPREAD)
+    ground.start_yard()
     _await_busy(ground)
     # The first short text of a router's life: the model for languages that a glance does not tell is read for it.
     _await_sent(ground, asyncio.run(_hand_in(ground, first=URGENT, count=1)))

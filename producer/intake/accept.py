@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import sys
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -203,17 +204,23 @@ async def _add(
 
 
 async def _ahead(groups: Iterator[Group]) -> AsyncGenerator[Group]:
-    """Makes the next one in a thread while the caller is busy with this one; never more."""
-    coming = asyncio.ensure_future(asyncio.to_thread(next, groups, None))
+    """Makes the next one in a thread while the caller is busy with this one; never more.
+
+    In one thread from the first to the last: each keeps the memory that its groups took, and a pool begins another
+    one whenever the last has not yet said that it is free.
+    """
+    loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1, "intake")
+    coming = loop.run_in_executor(thread, next, groups, None)
     try:
         while (group := await asyncio.shield(coming)) is not None:
-            coming = asyncio.ensure_future(asyncio.to_thread(next, groups, None))
+            coming = loop.run_in_executor(thread, next, groups, None)
             yield group
     finally:
         # The thread may be reading still, and whoever opened the source closes it after us.
         await asyncio.wait({coming})
         if not coming.cancelled():
             coming.exception()  # was raised above, or is not wanted any more
+        thread.shutdown(wait=False)
 
 
 def _groups(found: Iterable[SourceDocument | Rejection]) -> Iterator[list[SourceDocument | Rejection]]:

@@ -66,6 +66,10 @@ def test_slow_jobs_make_short_parcels() -> None:
     assert parcel_length(2_000, 4, 60_000, most=16, parcel_s=5.0) == 1
 
 
+def test_while_nobody_knows_how_long_a_job_takes_a_slot_has_one() -> None:
+    assert parcel_length(100_000, 64, None, most=16, parcel_s=1.0) == 1
+
+
 def test_a_slot_takes_two_quick_jobs_however_few_there_are() -> None:
     lengths = [parcel_length(4, 64, job_ms, most=16, parcel_s=5.0) for job_ms in (0, 1, 5, 20, 40, 200, None)]
 

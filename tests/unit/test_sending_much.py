@@ -1,15 +1,18 @@
-"""A process that takes submissions has room for a group on its socket, and lets the loop send while it packs."""
+"""A process that takes submissions has room for a group on its socket, lets the loop send while it packs, and packs
+from the first group to the last in one thread."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from producer.intake.accept import TURN_S, take_short_turns
+from producer.intake.accept import TURN_S, _ahead, take_short_turns
 from runtime.db.session import send_much
 
 
@@ -56,3 +59,23 @@ def test_turns_get_shorter_and_never_longer() -> None:
     sys.setswitchinterval(0.0001)
     take_short_turns()
     assert sys.getswitchinterval() == pytest.approx(0.0001, rel=0.05)
+
+
+def test_all_groups_are_packed_in_one_thread_which_ends_with_the_last() -> None:
+    packers = set[threading.Thread]()
+
+    def groups() -> Iterator[Any]:
+        for number in range(1, 300):
+            packers.add(threading.current_thread())
+            yield number
+
+    async def taken() -> int:
+        met = threading.Barrier(3)
+        await asyncio.gather(*(asyncio.to_thread(met.wait, 5) for _ in range(3)))  # others, free by now
+        return sum([number async for number in _ahead(groups())])  # type: ignore[misc]
+
+    assert asyncio.run(taken()) == 299 * 300 / 2
+    (packer,) = packers
+    assert packer is not threading.current_thread()
+    packer.join(5)
+    assert not packer.is_alive()
