@@ -332,7 +332,7 @@ def given_back(job: Job) -> Job:
         JobState.ROUTED,
         slot_id=None,
         reason_code="given_back",
-        reason="Its slot stopped before its turn: the worker ends, or the provider rests.",
+        reason="Its slot stopped before its turn: the worker ends, the provider rests, or calls became slow.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from provider_workers.parcels import Parcel
 from runtime.logs import logger
@@ -15,6 +16,8 @@ from schemas.job import Job
 class Run:
     left: list[Job]
     """Not begun."""
+    until: float = inf
+    """By the worker's ticks: what is not begun by then is given back."""
     commits: list[asyncio.Future[bool]] = field(default_factory=list)
     """Under way."""
     handed_on: set[str] = field(default_factory=set)

@@ -52,6 +52,10 @@ every slot; and where there are none, it stays for a moment and asks again befor
 STAYS_S, STAYS = 0.05, 4
 """How long it waits then for others that ask, such as a bell, to ask with them; and how often."""
 
+SLOW = 2
+"""A parcel that takes so many times the seconds that it may hold is not gone on with: calls take longer than they did,
+and any slot that is free is sooner there for the rest of it, and for what is urgent."""
+
 AHEAD_S = 0.025
 """How long it can wait for others where it asks ahead, and no longer than half a call takes."""
 
@@ -142,16 +146,19 @@ class ProviderService:
         await self._serve_parcel(parcel, self._server)
 
     async def _serve_parcel(self, parcel: Parcel, server: Server) -> None:
-        run = Run(list(parcel.jobs))
+        run = Run(list(parcel.jobs), self._until())
         try:
             await self._rouse(parcel)
             await server.turns.take()
             while await self._serve_jobs(parcel, run, server) and (again := await self._next(parcel, run)):
-                parcel, run.left = again, list(again.jobs)
+                parcel, run.left, run.until = again, list(again.jobs), self._until()
                 self._slots[parcel.slot_id].add(job.id for job in parcel.jobs)
                 self._standing.claimed(parcel.breaker)
         finally:
             await asyncio.shield(self._settle(parcel, run))
+
+    def _until(self) -> float:
+        return ticks() + SLOW * self.settings.parcel_s
 
     async def _next(self, parcel: Parcel, run: Run) -> Parcel | None:
         """More for the slot. Where calls are quick it stays for a moment without any: to give it back and to be rung
@@ -198,6 +205,8 @@ class ProviderService:
             run.left.pop(0)  # handed in: whatever happens now, it is not ours to give back
             if isinstance(done, Served) and await self._rests_after(done, run.handed_on):
                 return False  # the rest of the parcel would only hear the same
+            if run.left and ticks() > run.until:
+                return False
             await run.catch_up(self._writer.hurry)
         return not run.left and not self._must_stop(parcel)
 

@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     parcel: int = Field(default=16, ge=1, le=256)
     """Jobs that one slot takes at a time when the backlog is deep."""
     parcel_s: float = Field(default=1.0, gt=0)
-    """Seconds of work that a parcel may hold, so that urgent work is not stuck behind one."""
+    """Seconds of work that a parcel may hold, so that urgent work is not stuck behind one; after twice as many its
+    rest is given back."""
     drain_s: float = Field(default=25.0, ge=0)
     """Seconds that a stopping worker gives to calls in flight."""
     metrics_host: str = "127.0.0.1"

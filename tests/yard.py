@@ -319,6 +319,10 @@ def fake_bells(metrics: Metrics | None = None) -> tuple[RedisDoorbells, fakeredi
     return RedisDoorbells(broker, metrics or Metrics()), broker
 
 
+STEADY_MS = 60
+"""What jobs take where a parcel may hold sixteen, and none is so quick that a slot takes two of few."""
+
+
 class OpenRoom:
     """A pool's room that asks nobody to stop, until it is told to."""
 

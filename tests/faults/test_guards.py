@@ -13,7 +13,7 @@ from runtime.ids import new_id
 from schemas.job import Job
 from schemas.lifecycle import JobState
 from tests.faults.history import Verdict, check, read
-from tests.yard import Yard, a_result, an_attempt, counted, yard
+from tests.yard import STEADY_MS, Yard, a_result, an_attempt, counted, yard
 
 pytestmark = pytest.mark.services
 
@@ -111,7 +111,7 @@ async def test_without_that_key_there_are_two(database_url: str) -> None:
 
 async def slots_taken(here: Yard, tries: int) -> int:
     taking = Parcels(here.database, here.settings, provider="alpha", worker_id=new_id(), ids=new_id)
-    parcels = [await taking.take(None) for _ in range(tries)]
+    parcels = [await taking.take(STEADY_MS) for _ in range(tries)]
     return sum(parcel is not None for parcel in parcels)
 
 

@@ -28,7 +28,7 @@ from schemas.catalog import Catalog, CatalogProvider
 from schemas.job import Job
 from schemas.lifecycle import FINAL
 from schemas.policy import RoutingPolicy
-from tests.yard import REVIEW, Yard, fake_bells
+from tests.yard import REVIEW, STEADY_MS, Yard, fake_bells
 
 ENDINGS = (
     *("sound", "doubtful", "unusable", "malformed", "rate", "overload", "refused", "bad_request"),
@@ -146,7 +146,7 @@ class Hands:
         parcels = Parcels(
             self.here.database, self.here.settings, provider=provider, worker_id=new_id(), ids=new_id
         )
-        parcel = await parcels.take(None)
+        parcel = await parcels.take(STEADY_MS)
         if parcel is None:
             return None
         worker = Worker(provider, parcel, list(parcel.jobs))

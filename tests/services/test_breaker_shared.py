@@ -15,7 +15,7 @@ from runtime.keeper import Keeper
 from schemas.lifecycle import JobState
 from schemas.policy import PlanLimits
 from tests.services.test_provider_service import Serving, serving
-from tests.yard import TENANT, OpenRoom, a_catalog, fake_bells, until
+from tests.yard import STEADY_MS, TENANT, OpenRoom, a_catalog, fake_bells, until
 
 pytestmark = pytest.mark.services
 
@@ -96,14 +96,14 @@ async def test_a_probe_that_is_lost_with_its_worker_is_followed_by_another(
         worker = await yards.worker()
         await yards.here.routed(3)
         await yards.here.do("update providers set breaker = 'open', opened = 1, breaker_until = now()")
-        probe = await worker._parcels.take(None)
+        probe = await worker._parcels.take(STEADY_MS)
         assert probe is not None
         assert len(probe.jobs) == 1
-        assert await worker._parcels.take(None) is None
+        assert await worker._parcels.take(STEADY_MS) is None
 
         await yards.here.do("delete from slots")
 
-        assert await worker._parcels.take(None) is not None
+        assert await worker._parcels.take(STEADY_MS) is not None
         await yards.here.do("delete from slots")
 
 

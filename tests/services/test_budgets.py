@@ -18,7 +18,7 @@ from schemas.budget import Account, Budgets
 from schemas.lifecycle import JobState
 from tests.engine_values import a_policy
 from tests.invariants import check_invariants
-from tests.yard import TENANT, Yard, a_catalog, a_result, an_attempt, fake_bells, yard
+from tests.yard import STEADY_MS, TENANT, Yard, a_catalog, a_result, an_attempt, fake_bells, yard
 
 pytestmark = pytest.mark.services
 
@@ -85,7 +85,7 @@ async def test_a_call_is_reserved_in_every_budget_and_settled_with_what_it_cost(
         await here.submit(3)
         await stage.route()
 
-        parcel = await taker(here).take(None)
+        parcel = await taker(here).take(STEADY_MS)
 
         assert parcel is not None
         reserved = sum(job.reserved_usd_micros for job in parcel.jobs)
@@ -139,7 +139,7 @@ async def test_what_a_call_did_not_cost_lets_the_next_one_go(database_url: str) 
         await here.submit(3)
         for _ in range(40):
             await stage.route()
-            parcel = await taker(here).take(None)
+            parcel = await taker(here).take(STEADY_MS)
             if parcel is not None:
                 await finish(here, parcel, 0)
 
@@ -157,7 +157,7 @@ async def test_claimers_at_once_never_reserve_more_than_there_is(database_url: s
             pass
         await raise_to(here, ("tenant", ""), 5 * one + one // 2)
 
-        taken = await asyncio.gather(*(taker(here).take(None) for _ in range(12)))
+        taken = await asyncio.gather(*(taker(here).take(STEADY_MS) for _ in range(12)))
 
         reserved = sum(job.reserved_usd_micros for parcel in taken if parcel for job in parcel.jobs)
         account = (await accounts(here))["tenant", ""]
@@ -174,7 +174,7 @@ async def test_what_a_lost_worker_had_reserved_comes_back_and_its_late_call_is_m
         stage = await stage_of(here, Budgets(tenant_usd_micros=10**9))
         await here.submit(1)
         await stage.route()
-        parcel = await taker(here).take(None)
+        parcel = await taker(here).take(STEADY_MS)
         assert parcel is not None
         async with here.database.transaction() as connection:
             await capacity.release(connection, [parcel.slot_id])
@@ -197,7 +197,7 @@ async def test_a_budget_that_is_set_later_begins_with_what_was_spent_and_off_lif
         stage = await stage_of(here)
         accepted = await here.submit(1)
         await stage.route()
-        parcel = await taker(here).take(None)
+        parcel = await taker(here).take(STEADY_MS)
         assert parcel is not None
         await finish(here, parcel, 77)
 
@@ -217,7 +217,7 @@ async def test_a_yard_without_budgets_has_no_rows_and_reserves_nothing(database_
         stage = await stage_of(here)
         await here.submit(2)
         await stage.route()
-        parcel = await taker(here).take(None)
+        parcel = await taker(here).take(STEADY_MS)
         assert parcel is not None
         assert [job.reserved_usd_micros for job in parcel.jobs] == [0] * len(parcel.jobs)
         assert await accounts(here) == {}

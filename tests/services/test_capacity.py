@@ -12,7 +12,7 @@ from runtime.ids import new_id
 from schemas.catalog import Limits
 from schemas.lifecycle import JobState
 from tests.invariants import check_invariants
-from tests.yard import TENANT, Yard, contract, yard
+from tests.yard import STEADY_MS, TENANT, Yard, contract, yard
 
 pytestmark = pytest.mark.services
 
@@ -33,7 +33,9 @@ async def test_twenty_claimers_at_once_never_hold_more_slots_than_the_ceiling(da
         await here.routed(40)
         takers = [taker(here, parcel=2) for _ in range(20)]
 
-        taken = [parcel for parcel in await asyncio.gather(*(each.take(None) for each in takers)) if parcel]
+        taken = [
+            parcel for parcel in await asyncio.gather(*(each.take(STEADY_MS) for each in takers)) if parcel
+        ]
 
         assert len(taken) == await slots(here) == 3
         held = [job.id for parcel in taken for job in parcel.jobs]
@@ -61,7 +63,7 @@ async def test_without_the_gate_s_lock_the_ceiling_would_not_hold(
         await here.routed(8)
         monkeypatch.setattr(capacity, "gate", unlocked)
 
-        taken = await asyncio.gather(*(taker(here, parcel=1).take(None) for _ in range(4)))
+        taken = await asyncio.gather(*(taker(here, parcel=1).take(STEADY_MS) for _ in range(4)))
 
         assert sum(parcel is not None for parcel in taken) > 1
         assert real is not capacity.gate
@@ -76,7 +78,9 @@ async def test_who_asks_at_the_same_moment_is_claimed_for_together_below_the_cei
         await here.routed(40)
         parcels = taker(here, parcel=2)
 
-        taken = [found for found in await asyncio.gather(*(parcels.take(None) for _ in range(20))) if found]
+        taken = [
+            found for found in await asyncio.gather(*(parcels.take(STEADY_MS) for _ in range(20))) if found
+        ]
 
         assert len(taken) == await slots(here) == 3
         held = [job.id for parcel in taken for job in parcel.jobs]
@@ -95,7 +99,7 @@ async def test_a_slot_goes_on_unless_it_was_taken_back_or_the_ceiling_was_lowere
         await here.provider_up(ceiling=2)
         await here.routed(20)
         parcels = taker(here, parcel=1)
-        one, other = [await parcels.take(None) for _ in range(2)]
+        one, other = [await parcels.take(STEADY_MS) for _ in range(2)]
         assert one is not None and other is not None
 
         more = await parcels.refill(one.slot_id, None)
@@ -118,7 +122,7 @@ async def test_a_job_to_be_served_alone_gets_a_slot_that_would_have_gone_on(data
         await here.provider_up(ceiling=1)
         await here.routed(4)
         parcels = taker(here, parcel=1)
-        first = await parcels.take(None)
+        first = await parcels.take(STEADY_MS)
         assert first is not None
         await here.do("update jobs set interruptions = 1 where id = (select max(id::text)::uuid from jobs)")
         await here.do("update jobs set lane = 0 where interruptions = 1")
@@ -126,7 +130,7 @@ async def test_a_job_to_be_served_alone_gets_a_slot_that_would_have_gone_on(data
         refilled = await parcels.refill(first.slot_id, None)
         async with here.database.transaction() as connection:
             await capacity.release(connection, [first.slot_id])
-        alone = await parcels.take(None)
+        alone = await parcels.take(STEADY_MS)
 
         assert refilled is None
         assert alone is not None
@@ -139,7 +143,7 @@ async def test_what_was_claimed_for_somebody_who_is_gone_is_handed_out_at_the_en
         await here.provider_up()
         await here.routed(2)
         parcels = taker(here, parcel=1)
-        asking = asyncio.create_task(parcels.take(None))
+        asking = asyncio.create_task(parcels.take(STEADY_MS))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         asking.cancel()
@@ -156,14 +160,14 @@ async def test_a_slot_that_is_given_back_makes_room_for_one_more(database_url: s
         await here.provider_up(ceiling=1)
         await here.routed(2)
         parcels = taker(here, parcel=1)
-        first = await parcels.take(None)
+        first = await parcels.take(STEADY_MS)
         assert first is not None
-        assert await parcels.take(None) is None
+        assert await parcels.take(STEADY_MS) is None
 
         async with here.database.transaction() as connection:
             await capacity.release(connection, [first.slot_id])
 
-        assert await parcels.take(None) is not None
+        assert await parcels.take(STEADY_MS) is not None
 
 
 @pytest.mark.asyncio
@@ -172,18 +176,18 @@ async def test_a_lowered_ceiling_lets_nobody_in_until_enough_have_left(database_
         await here.provider_up(ceiling=2)
         await here.routed(4)
         parcels = taker(here, parcel=1)
-        first, second = await parcels.take(None), await parcels.take(None)
+        first, second = await parcels.take(STEADY_MS), await parcels.take(STEADY_MS)
         assert first is not None
         assert second is not None
 
         async with here.database.transaction() as connection:
             await capacity.register_provider(connection, TENANT, "alpha", 1)
             await capacity.release(connection, [first.slot_id])
-        assert await parcels.take(None) is None
+        assert await parcels.take(STEADY_MS) is None
 
         async with here.database.transaction() as connection:
             await capacity.release(connection, [second.slot_id])
-        assert await parcels.take(None) is not None
+        assert await parcels.take(STEADY_MS) is not None
 
 
 @pytest.mark.asyncio
@@ -194,13 +198,13 @@ async def test_a_paused_or_resting_provider_is_not_claimed_from(database_url: st
         parcels = taker(here)
 
         await here.do("update providers set paused = true")
-        assert await parcels.take(None) is None
+        assert await parcels.take(STEADY_MS) is None
 
         await here.do("update providers set paused = false, rests_until = now() + interval '1 minute'")
-        assert await parcels.take(None) is None
+        assert await parcels.take(STEADY_MS) is None
 
         await here.do("update providers set rests_until = now() - interval '1 second'")
-        assert await parcels.take(None) is not None
+        assert await parcels.take(STEADY_MS) is not None
 
 
 @pytest.mark.asyncio
@@ -222,7 +226,7 @@ async def test_a_provider_that_was_never_registered_has_no_gate(database_url: st
     async with yard(database_url) as here:
         await here.routed(1)
 
-        assert await taker(here).take(None) is None
+        assert await taker(here).take(STEADY_MS) is None
 
 
 @pytest.mark.asyncio
@@ -232,7 +236,7 @@ async def test_a_job_that_waits_for_its_time_is_not_claimed_and_does_not_count(d
         now, later = await here.routed(2)
         await here.do("update jobs set not_before = now() + interval '1 minute' where id = %s", (later.id,))
 
-        parcel = await taker(here).take(None)
+        parcel = await taker(here).take(STEADY_MS)
 
         assert parcel is not None
         assert [job.id for job in parcel.jobs] == [now.id]
@@ -247,7 +251,7 @@ async def test_a_parcel_holds_its_jobs_with_fresh_tokens_texts_and_the_lease_of_
         await here.provider_up(ceiling=1)
         await here.routed(4)
 
-        parcel = await taker(here).take(None)
+        parcel = await taker(here).take(STEADY_MS)
 
         assert isinstance(parcel, Parcel)
         assert len(parcel.jobs) == 2, "half of the backlog stays for others"
@@ -279,7 +283,7 @@ async def test_the_most_urgent_go_first_into_a_parcel(database_url: str) -> None
 
         order = []
         for _ in range(4):
-            parcel = await parcels.take(None)
+            parcel = await parcels.take(STEADY_MS)
             assert parcel is not None
             order += [job.id for job in parcel.jobs]
 
@@ -291,7 +295,7 @@ async def test_a_renewed_lease_lasts_and_one_that_was_taken_back_is_missed(datab
     async with yard(database_url) as here:
         await here.provider_up()
         await here.routed(2)
-        first, second = [await taker(here, parcel=1, lease_s=2).take(None) for _ in range(2)]
+        first, second = [await taker(here, parcel=1, lease_s=2).take(STEADY_MS) for _ in range(2)]
         assert first is not None
         assert second is not None
         await here.do(
@@ -387,7 +391,7 @@ async def test_requests_a_minute_hold_over_all_workers_and_flow_again_with_time(
 
         async def claimed() -> int:
             parcels = Parcels(here.database, here.settings, provider="alpha", worker_id=new_id(), ids=new_id)
-            found = [await parcels.take(None) for _ in range(20)]
+            found = [await parcels.take(STEADY_MS) for _ in range(20)]
             return sum(len(parcel.jobs) for parcel in found if parcel)
 
         first, second = await claimed(), await claimed()

@@ -20,7 +20,7 @@ from schemas.ladder import Asked, Ladder, Rung
 from schemas.policy import PlanLimits, RoutingPolicy
 from tests.engine_values import a_model
 from tests.services.test_provider_service import Serving, serving
-from tests.yard import TENANT, a_catalog, fake_bells, sources
+from tests.yard import STEADY_MS, TENANT, a_catalog, fake_bells, sources
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
@@ -196,7 +196,7 @@ async def test_a_worker_that_is_lost_in_the_middle_of_a_ladder_costs_no_answer(
         await here.stage.route()
         weak, strong = here.yards.started
         await weak.answer()
-        parcel = await strong._parcels.take(None)  # and nothing is heard of it again
+        parcel = await strong._parcels.take(STEADY_MS)  # and nothing is heard of it again
         assert parcel is not None and len(parcel.earlier[parcel.jobs[0].id]) == 1
         await yard.do("update slots set lease_until = now() - interval '1 second'")
         keeper = Keeper(yard.settings, yard.database, fake_bells()[0], yard.metrics)
@@ -226,7 +226,7 @@ async def test_a_job_that_the_keeper_gives_up_keeps_what_it_has(database_url: st
         await weak.answer()
         keeper = Keeper(yard.settings, yard.database, fake_bells()[0], yard.metrics)
         for _ in range(3):
-            assert await strong._parcels.take(None) is not None
+            assert await strong._parcels.take(STEADY_MS) is not None
             await yard.do("update slots set lease_until = now() - interval '1 second'")
             await keeper.round()
 

@@ -27,7 +27,7 @@ from schemas.policy import PlanLimits
 from simulator.server import running
 from tests.engine_values import a_provider
 from tests.invariants import check_invariants
-from tests.yard import OpenRoom, Yard, until, yard
+from tests.yard import STEADY_MS, OpenRoom, Yard, until, yard
 
 pytestmark = pytest.mark.services
 
@@ -53,11 +53,15 @@ class Serving:
         *,
         limits: PlanLimits = AT_ONCE,
         room: OpenRoom | None = None,
+        job_ms: int | None = None,
         **provider: Any,
     ) -> ProviderService:
+        """`job_ms`: what it has seen a job take."""
         catalogued = a_provider(name, base_url=f"{self.url}/{name}/v1", simulated=True, **provider)
         service = ProviderService(self.here.settings, catalogued, limits, self.environ)
         await service.start(room or OpenRoom())
+        if job_ms is not None:
+            service.seen.saw(job_ms, outage=False)
         self.started.append(service)
         return service
 
@@ -86,12 +90,12 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    database_url: str, redis_url: str, *, key: str | None = None, **profiles: str
+    database_url: str, redis_url: str, *, key: str | None = None, parcel_s: float = 1.0, **profiles: str
 ) -> AsyncIterator[Serving]:
     """Pretend providers with these profiles; at the end every slot is given back, and all invariants hold."""
     async with (
         running(profiles or {"alpha": "instant"}, key=key) as url,
-        yard(database_url, redis_url=redis_url, heartbeat_s=0.05) as here,
+        yard(database_url, redis_url=redis_url, heartbeat_s=0.05, parcel_s=parcel_s) as here,
     ):
         found = Serving(here, url, redis_url)
         try:
@@ -278,7 +282,7 @@ async def test_a_429_waits_as_told_and_rests_the_provider_for_all_workers(
 async def test_a_provider_that_rests_hears_no_more_of_the_parcel(database_url: str, redis_url: str) -> None:
     """The first 429 of a parcel ends it; the jobs behind it go back untouched, and none is lost."""
     async with serving(database_url, redis_url, alpha="instant:rate_429=1,retry_after_s=20") as yards:
-        service = await yards.worker(ceiling=1)
+        service = await yards.worker(ceiling=1, job_ms=STEADY_MS)
         await yards.here.routed(32)
 
         await service.answer()
@@ -348,7 +352,7 @@ async def test_a_worker_that_must_stop_gives_back_what_it_has_not_begun(
 ) -> None:
     async with serving(database_url, redis_url) as yards:
         room = OpenRoom()
-        service = await yards.worker(room=room, ceiling=1)
+        service = await yards.worker(room=room, ceiling=1, job_ms=STEADY_MS)
         await yards.here.routed(16)
         room.stop_after = 2
 
@@ -360,6 +364,25 @@ async def test_a_worker_that_must_stop_gives_back_what_it_has_not_begun(
         assert {(job.provider, job.slot_id, job.interruptions, job.lease_token) for job in back} == {
             ("alpha", None, 0, 1)
         }
+        assert yards.bells("alpha") == 1
+
+
+@pytest.mark.asyncio
+async def test_the_rest_of_a_parcel_whose_calls_became_slow_is_given_back(
+    database_url: str, redis_url: str
+) -> None:
+    """Any slot that is free is sooner there, and what is urgent need not wait for all of it."""
+    async with serving(database_url, redis_url, parcel_s=0.2, alpha="instant:base_ms=300") as yards:
+        service = await yards.worker(ceiling=1, job_ms=10)
+        await yards.here.routed(16)
+
+        await service.answer()
+
+        served, back = 2, 6
+        assert await yards.here.states() == {"succeeded": served, "routed": 16 - served}
+        found = [job for job in await yards.here.jobs() if job.reason_code == "given_back"]
+        assert len(found) == back, "the parcel had eight, and two calls took more than twice its time"
+        assert {job.interruptions for job in found} == {0}
         assert yards.bells("alpha") == 1
 
 
@@ -447,7 +470,7 @@ async def test_a_rest_that_cannot_be_written_down_loses_nothing(
         raise ServiceUnreachable("The database is away for a moment.")
 
     async with serving(database_url, redis_url, alpha="instant:rate_429=1") as yards:
-        service = await yards.worker(ceiling=1)
+        service = await yards.worker(ceiling=1, job_ms=STEADY_MS)
         await yards.here.routed(4, "alpha", "beta")
         monkeypatch.setattr(capacity, "rest", away)
 
@@ -508,7 +531,7 @@ async def test_the_lease_of_a_slot_in_use_is_renewed(database_url: str, redis_ur
     async with serving(database_url, redis_url) as yards:
         service = await yards.worker()
         await yards.here.routed(1)
-        parcel = await service._parcels.take(None)
+        parcel = await service._parcels.take(STEADY_MS)
         assert parcel is not None
         service._slots[parcel.slot_id] = Hold()
         await yards.here.do("update slots set lease_until = now() + interval '1 s'")

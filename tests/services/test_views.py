@@ -56,6 +56,7 @@ from schemas.result import Result
 from schemas.review import Review
 from schemas.sensitivity import Sensitivity
 from schemas.submission import Rejection, Requirements, SourceDocument
+from tests.yard import STEADY_MS
 
 pytestmark = pytest.mark.services
 
@@ -172,7 +173,7 @@ class Bench:
     async def parcel(self, name: str) -> list[Job]:
         """What a slot of the provider takes; the slot stays held."""
         parcels = Parcels(self.database, self.settings, provider=name, worker_id=new_id(), ids=new_id)
-        found = await parcels.take(None)
+        found = await parcels.take(STEADY_MS)
         return list(found.jobs) if found else []
 
     async def answered(self, job: Job, output: Mapping[str, object], text: str) -> None:
