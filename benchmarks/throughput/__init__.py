@@ -2,8 +2,9 @@
 
     python -m benchmarks.throughput [--data DIR] [--json FILE] [--quick] [--only NAME …] [--scale] [--write]
 
-A module of `MODULES` offers `figures(bench) -> dict` and `page(found) -> str`. Each starts the processes that it
-measures and ends them; only PostgreSQL, Valkey and the pretend provider live as long as the run.
+A module of `MODULES` offers `figures(bench) -> dict`, and `page(found) -> str` where it has more to say than a row.
+Each starts the processes that it measures and ends them; only PostgreSQL, Valkey and the pretend provider live as long
+as the run. Those of `BY_TURNS` offer `one_round(bench)` and `figures_of(rounds) -> dict` instead.
 """
 
 MODULES = {
@@ -22,6 +23,10 @@ MODULES = {
     "ingest": "benchmarks.throughput.taking",
 }
 """By the name that `--only` takes, in the order of a run."""
+
+BY_TURNS = ("yard", "embedded", "naive")
+"""Compared by the rates at which they serve: one round of each after the other, and again, so that a machine whose pace
+changes is as quick for one as for the others."""
 
 NOT_QUICK = ("stages",)
 """Left out of a quick run, for time, where they are not asked for."""

@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.routing.data import data_folder
 from benchmarks.routing.machine import machine
-from benchmarks.throughput import MODULES, NOT_QUICK
+from benchmarks.throughput import BY_TURNS, MODULES, NOT_QUICK
 from benchmarks.throughput.bench import Bench
 from benchmarks.throughput.ground import ground
 from benchmarks.throughput.report import page, write
@@ -48,8 +50,12 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     with ground(seed=SEED) as stood_on:
         bench = Bench(stood_on, data_folder(asked.data), asked.quick, _say, asked.scale)
+        turns = [name for name in names if name in BY_TURNS]
         for name in names:
-            _add(found, name, bench)
+            if name not in turns:
+                _add(found, name, bench)
+            elif name == turns[0]:
+                _add_by_turns(found, turns, bench)
     for name in names:
         found |= _compared(name, found)
     found["run"]["seconds"] = round(time.monotonic() - began, 1)
@@ -57,25 +63,52 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _add(found: dict[str, Any], name: str, bench: Bench) -> None:
+    figures: dict[str, Any] = {}
+    with _trying(found, name, bench):
+        figures = _module(name).figures(bench)
+        left_out = found["left_out"] | figures.pop("left_out", {})
+        found |= figures | {"left_out": left_out}
+    _say_how(name, found, figures)
+
+
+def _add_by_turns(found: dict[str, Any], names: list[str], bench: Bench) -> None:
+    rounds: dict[str, list[Any]] = {name: [] for name in names}
+    for _ in range(bench.rounds):
+        for name in names:
+            if name not in found["failed"]:
+                with _trying(found, name, bench):
+                    rounds[name].append(_module(name).one_round(bench))
+    for name in names:
+        figures = _module(name).figures_of(rounds[name]) if name not in found["failed"] else {}
+        found |= figures
+        _say_how(name, found, figures)
+
+
+@contextmanager
+def _trying(found: dict[str, Any], name: str, bench: Bench) -> Iterator[None]:
     """A figure that cannot be had is named with its reason, and keeps no other from being measured."""
     started = time.monotonic()
     try:
-        figures = importlib.import_module(MODULES[name]).figures(bench)
+        yield
     except Exception as error:
         found["failed"][name] = f"{type(error).__name__}: {error}"[:500]
         _say(f"{name} failed: {found['failed'][name]}")
-        figures = {}
     finally:
         bench.ground.stop_roles()
-    left_out = found["left_out"] | figures.pop("left_out", {})
-    found |= figures | {"left_out": left_out}
-    found["seconds"][name] = round(time.monotonic() - started, 1)
-    _say(f"{name}: {found['seconds'][name]:.0f} s {_short(figures)}")
+        found["seconds"][name] = round(found["seconds"].get(name, 0) + time.monotonic() - started, 1)
 
 
 def _compared(name: str, found: dict[str, Any]) -> dict[str, Any]:
-    over = getattr(importlib.import_module(MODULES[name]), "over", None)
+    over = getattr(_module(name), "over", None)
     return over(found) if over else {}
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(MODULES[name])
+
+
+def _say_how(name: str, found: dict[str, Any], figures: dict[str, Any]) -> None:
+    _say(f"{name}: {found['seconds'][name]:.0f} s {_short(figures)}")
 
 
 def _short(figures: dict[str, Any]) -> str:

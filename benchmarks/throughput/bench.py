@@ -24,6 +24,11 @@ class Bench:
         return 3
 
     @property
+    def rounds(self) -> int:
+        """Of those that are measured by turns."""
+        return self.sized(2, 3)
+
+    @property
     def jobs(self) -> int:
         return self.sized(1_000, 5_000)
 
@@ -49,6 +54,11 @@ def ratio(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, flo
     }
 
 
+def by_round(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    """Ratios of what was measured right after each other."""
+    return [mine / its for mine, its in zip(one, other, strict=True)]
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that so large a share of all values does not exceed."""
     ordered = sorted(values)
@@ -57,3 +67,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def rounded(values: Mapping[str, float], digits: int = 3) -> dict[str, float]:
     return {name: round(value, digits) for name, value in values.items()}
+
+
+def rounded_each(values: Sequence[float], digits: int = 3) -> list[float]:
+    return [round(value, digits) for value in values]

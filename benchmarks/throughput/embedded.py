@@ -6,9 +6,9 @@ import asyncio
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.throughput.bench import Bench, rounded, spread
+from benchmarks.throughput.bench import Bench, by_round, rounded, rounded_each, spread
 from benchmarks.throughput.ground import PROVIDER, Ground, await_final, hand_in, made_documents
 from benchmarks.throughput.spent import Meter
 from classyard.embedded.home import Home, RunningYard
@@ -17,24 +17,46 @@ from tests.flows.yards import folder, prepare_home, provider, until
 WARM = 300
 
 
-def figures(bench: Bench) -> dict[str, Any]:
-    jobs, ground = bench.sized(600, 3_000), bench.ground
+class Run(NamedTuple):
+    jobs: int
+    seconds: float
+    """From the commit of the submission to the last commit."""
+    cpu_s: float
+    """Of everything below `classyard up`."""
+
+
+def one_round(bench: Bench) -> Run:
+    ground = bench.ground
     ground.pretend.become()
     with folder() as path:
         running = _up(ground, path)
         _served(ground, running, WARM, first=0)
-        runs = [_served(ground, running, jobs, first=WARM + number * jobs) for number in range(bench.runs)]
+        run = _served(ground, running, bench.sized(600, 3_000), first=WARM)
         ground.stop_roles()
-    per_s = spread([jobs / seconds for seconds, _ in runs])
+    return run
+
+
+def figures_of(runs: list[Run]) -> dict[str, Any]:
+    each_per_s = [run.jobs / run.seconds for run in runs]
+    per_s = spread(each_per_s)
     return {
         "jobs_per_s_embedded": round(per_s["median"], 1),
         "embedded": {
-            "jobs": jobs,
+            "jobs": runs[0].jobs,
             "runs": len(runs),
             "per_s": rounded(per_s),
-            "cpu_ms": rounded(spread([1000 * cpu_s / jobs for _, cpu_s in runs])),
+            "each_per_s": rounded_each(each_per_s, 1),
+            "cpu_ms": rounded(spread([1000 * run.cpu_s / run.jobs for run in runs])),
         },
     }
+
+
+def over(found: dict[str, Any]) -> dict[str, Any]:
+    """Beside the roles by themselves, where both were measured."""
+    if "yard" not in found or "embedded" not in found:
+        return {}
+    share = spread(by_round(found["embedded"]["each_per_s"], found["yard"]["each_per_s"]))
+    return {"embedded_over_yard": round(share["median"], 3), "embedded_over_yard_spread": rounded(share)}
 
 
 def _up(ground: Ground, path: Path) -> RunningYard:
@@ -55,11 +77,10 @@ def _up(ground: Ground, path: Path) -> RunningYard:
     return home.running()
 
 
-def _served(ground: Ground, running: RunningYard, jobs: int, *, first: int) -> tuple[float, float]:
-    """Seconds from the commit to the last, and seconds of processor time of everything below `classyard up`."""
+def _served(ground: Ground, running: RunningYard, jobs: int, *, first: int) -> Run:
     documents = list(made_documents(ground.seed, jobs, first=first))
     batch = asyncio.run(hand_in(running.database_url, running.redis_url, documents))
     with Meter({"up": ground.pids_of_roles()["up"]}) as meter:
         began, before = time.monotonic(), meter.read()
         seconds = await_final(running.database_url, batch) - began
-        return seconds, (meter.read() - before).of("up")
+        return Run(jobs, seconds, (meter.read() - before).of("up"))

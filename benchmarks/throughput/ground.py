@@ -17,10 +17,11 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, LiteralString
 
+import psutil
 import psycopg
 import redis
 import yaml
@@ -97,9 +98,19 @@ class Ground:
     database: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     roles: dict[str, Child] = field(default_factory=dict)
+    mark: str = ""
+    """Behind the names of its roles and its databases; empty but for a yard beside another one."""
     _number: int = 0
 
     # -- addresses
+
+    def beside(self, mark: str) -> Ground:
+        """Another yard on the same servers and with the same provider, with a database and a broker of its own."""
+        return replace(self, mark=mark, database="", settings={}, roles={}, _number=0)
+
+    @property
+    def broker_url(self) -> str:
+        return self.valkey.url.replace("db=0", "db=1") if self.mark else self.valkey.url
 
     def database_url(self, user: str) -> str:
         """Of the measurement's database; each role under a user of its own, so that its backends are told apart."""
@@ -111,18 +122,24 @@ class Ground:
         """No roles, no jobs, no bells, and a catalog with the one provider."""
         self.stop_roles()
         self._number += 1
-        last, self.database = self.database, f"bench_{self._number}"
+        last, self.database = self.database, f"bench{self.mark}_{self._number}"
         self.admin(f"create database {self.database} template {TEMPLATE}")
         if last:
             self.admin(f"drop database {last} with (force)")
-        with redis.Redis.from_url(self.valkey.url) as broker:
-            broker.flushall()
-        catalog = self.home.config / f"catalog-{self._number}.yaml"
+        with redis.Redis.from_url(self.broker_url) as broker:
+            broker.flushdb()
+        catalog = self.home.config / f"catalog{self.mark}-{self._number}.yaml"
         entry = provider(PROVIDER, self.pretend.url, ceiling=ceiling, timeout_s=60)
         entry["base_url"] = f"{self.pretend.url}/v1"
         catalog.write_text(yaml.safe_dump({"providers": [entry]}, sort_keys=False))
         self.settings = {"CLASSYARD_CATALOG": str(catalog), **settings}
         self.pretend.become()
+
+    def drop(self) -> None:
+        """The database of a yard beside another one; the next `fresh` does it for the first."""
+        if self.database:
+            self.admin(f"drop database {self.database} with (force)")
+            self.database = ""
 
     def admin(self, statement: str) -> None:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
@@ -141,11 +158,12 @@ class Ground:
     def start_yard(self, *, workers: int = 1, keepers: int = 1, profile: Path | None = None) -> None:
         """The roles of a yard with this one provider, up and beating. `profile`: a folder where each leaves where its
         time went (see `sampled`)."""
-        self.start("router", "router", profile=profile)
+        mark = f"-{self.mark}" if self.mark else ""
+        self.start(f"router{mark}", "router", profile=profile)
         for number in range(workers):
-            self.start(f"worker-{number}", "provider", PROVIDER, profile=profile)
+            self.start(f"worker-{number}{mark}", "provider", PROVIDER, profile=profile)
         for number in range(keepers):
-            self.start(f"keeper-{number}", "keeper", profile=profile)
+            self.start(f"keeper-{number}{mark}", "keeper", profile=profile)
         self.await_ready()
 
     def start(self, name: str, *words: str, profile: Path | None = None) -> Child:
@@ -158,7 +176,7 @@ class Ground:
             argv,
             CLASSYARD_HOME=str(self.home.path),
             CLASSYARD_DATABASE_URL=self.database_url(user),
-            CLASSYARD_REDIS_URL=self.valkey.url,
+            CLASSYARD_REDIS_URL=self.broker_url,
             CLASSYARD_LOG_LEVEL="WARNING",
             **self.settings,
         )
@@ -195,6 +213,19 @@ class Ground:
                 raise RuntimeError(f"{name} ended by itself: {said}")
         return True
 
+    def hold(self) -> None:
+        """Stops the roles where they stand, until `go_on`. Not for longer than what they hold is theirs."""
+        for process in self._processes():
+            process.suspend()
+
+    def go_on(self) -> None:
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        own = [psutil.Process(pid) for pid in self.pids_of_roles().values()]
+        return [one for each in own for one in (each, *each.children(recursive=True))]
+
     def stop_roles(self, *names: str) -> None:
         for name in names or tuple(self.roles):
             child = self.roles.pop(name)
@@ -220,7 +251,7 @@ class Ground:
         return asyncio.run(self.accepted(documents, **requirements))
 
     async def accepted(self, documents: Iterable[SourceDocument], **requirements: Any) -> str:
-        return await hand_in(self.database_url("producer"), self.valkey.url, documents, **requirements)
+        return await hand_in(self.database_url("producer"), self.broker_url, documents, **requirements)
 
     def wait(self, batch: str, *, every_s: float = 0.05) -> float:
         return await_final(self.database_url("watcher"), batch, alive=self._all_alive, every_s=every_s)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 from celery import Celery
 
-from benchmarks.throughput.bench import Bench, ratio, rounded, spread
+from benchmarks.throughput.bench import Bench, by_round, rounded, rounded_each, spread
 from benchmarks.throughput.ground import Ground, Stalled
 from benchmarks.throughput.serving import Run
 from runtime.topology import broker_url
@@ -20,9 +20,12 @@ PREFORK = 2
 STALL_S = 60.0
 
 
-def figures(bench: Bench) -> dict[str, Any]:
+def one_round(bench: Bench) -> Run:
+    return warmed(bench.ground, jobs=bench.naive_jobs)
+
+
+def figures_of(runs: list[Run]) -> dict[str, Any]:
     """`naive_jobs_per_s`; and, once the yard was measured too, `over_naive` by `over`."""
-    runs = repeated(bench.ground, jobs=bench.naive_jobs, runs=bench.runs)
     per_s = spread([run.per_s for run in runs])
     middle = sorted(runs, key=lambda run: run.per_s)[len(runs) // 2]
     return {
@@ -32,7 +35,9 @@ def figures(bench: Bench) -> dict[str, Any]:
             "jobs": runs[0].jobs,
             "runs": len(runs),
             "per_s": rounded(per_s),
+            "each_per_s": rounded_each([run.per_s for run in runs], 1),
             "cpu_ms": rounded(spread([run.cpu_ms for run in runs])),
+            "each_cpu_ms": rounded_each([run.cpu_ms for run in runs]),
             "cpu_ms_by_process": middle.spent.ms_each(middle.jobs),
         },
     }
@@ -42,8 +47,9 @@ def over(found: dict[str, Any]) -> dict[str, Any]:
     """What needs both."""
     if "yard" not in found or "naive" not in found:
         return {}
-    faster = ratio(found["yard"]["per_s"], found["naive"]["per_s"])
-    dearer = ratio(found["yard"]["cpu_ms"], found["naive"]["cpu_ms"])
+    yard, other = found["yard"], found["naive"]
+    faster = spread(by_round(yard["each_per_s"], other["each_per_s"]))
+    dearer = spread(by_round(yard["each_cpu_ms"], other["each_cpu_ms"]))
     return {
         "over_naive": round(faster["median"], 3),
         "over_naive_spread": rounded(faster),
@@ -51,10 +57,10 @@ def over(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def repeated(ground: Ground, *, jobs: int, runs: int, warm: int = 100) -> list[Run]:
+def warmed(ground: Ground, *, jobs: int, warm: int = 100) -> Run:
     _start(ground)
     _served(ground, warm, first=0)
-    found = [_served(ground, jobs, first=warm + number * jobs) for number in range(runs)]
+    found = _served(ground, jobs, first=warm)
     ground.stop_roles()
     return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-from benchmarks.throughput.bench import Bench, rounded, spread
+from benchmarks.throughput.bench import Bench, rounded, rounded_each, spread
 from benchmarks.throughput.ground import Ground
 from benchmarks.throughput.spent import Spent
 
@@ -46,8 +46,11 @@ class Run(NamedTuple):
         return 1000 * self.spent.without(*NEIGHBOURS, *SERVERS) / self.jobs
 
 
-def figures(bench: Bench) -> dict[str, Any]:
-    runs = repeated(bench.ground, jobs=bench.jobs, runs=bench.runs)
+def one_round(bench: Bench) -> Run:
+    return warmed(bench.ground, jobs=bench.jobs)
+
+
+def figures_of(runs: list[Run]) -> dict[str, Any]:
     return {
         "jobs_per_s": round(spread([run.per_s for run in runs])["median"], 1),
         "cpu_ms_per_job": round(spread([run.cpu_ms for run in runs])["median"], 3),
@@ -56,12 +59,12 @@ def figures(bench: Bench) -> dict[str, Any]:
     }
 
 
-def repeated(ground: Ground, *, jobs: int, runs: int, workers: int = 1, warm: int = 500) -> list[Run]:
-    """One yard, warmed, that gets the same submission again and again; another series of documents each time."""
+def warmed(ground: Ground, *, jobs: int, warm: int = 500) -> Run:
+    """A yard that has served some jobs before."""
     ground.fresh(ceiling=64)
-    ground.start_yard(workers=workers)
+    ground.start_yard()
     ground.wait(ground.accept(ground.documents(warm)))
-    found = [served(ground, jobs, first=warm + number * jobs) for number in range(runs)]
+    found = served(ground, jobs, first=warm)
     ground.stop_roles()
     return found
 
@@ -85,7 +88,9 @@ def told(runs: list[Run]) -> dict[str, Any]:
         "jobs": runs[0].jobs,
         "runs": len(runs),
         "per_s": rounded(spread([run.per_s for run in runs])),
+        "each_per_s": rounded_each([run.per_s for run in runs], 1),
         "cpu_ms": rounded(spread([run.cpu_ms for run in runs])),
+        "each_cpu_ms": rounded_each([run.cpu_ms for run in runs]),
         "cpu_ms_python": rounded(spread([run.cpu_ms_python for run in runs])),
         "cpu_ms_by_process": middle.spent.ms_each(middle.jobs),
         "accepting_cpu_ms": round(

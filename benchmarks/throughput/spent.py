@@ -32,6 +32,12 @@ class Spent:
             {name: self.seconds.get(name, 0.0) - other.seconds.get(name, 0.0) for name in sorted(names)}
         )
 
+    def __add__(self, other: Spent) -> Spent:
+        names = {*self.seconds, *other.seconds}
+        return Spent(
+            {name: self.seconds.get(name, 0.0) + other.seconds.get(name, 0.0) for name in sorted(names)}
+        )
+
     def of(self, *beginnings: str) -> float:
         return sum(value for name, value in self.seconds.items() if name.startswith(beginnings))
 

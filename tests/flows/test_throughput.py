@@ -15,7 +15,7 @@ def test_a_yard_is_measured_and_nothing_is_left() -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
 
     with ground(seed=3) as stood_on:
-        (run,) = serving.repeated(stood_on, jobs=40, runs=1, warm=10)
+        run = serving.warmed(stood_on, jobs=40, warm=10)
         seen = stood_on.pretend.seen()
 
     assert seen["calls"] == 40

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import results
-from benchmarks.throughput import MODULES, NOT_QUICK, naive, report
+from benchmarks.throughput import BY_TURNS, MODULES, NOT_QUICK, embedded, naive, report
 from benchmarks.throughput.bench import percentile, ratio, spread
 from benchmarks.throughput.callers import LOCK, over
 from benchmarks.throughput.provider import CLOSING, LONGEST, MARK, OPENING, Seen, answer, quoted
@@ -84,17 +84,21 @@ def test_a_backend_is_named_by_its_user() -> None:
 
 
 def test_ratios_need_both_sides() -> None:
-    row = {"per_s": spread([200.0]), "cpu_ms": spread([4.0]), "cpu_ms_python": spread([3.0])}
+    row = {"cpu_ms": spread([4.0]), "cpu_ms_python": spread([3.0])}
+    row |= {"each_per_s": [200.0, 300.0, 100.0], "each_cpu_ms": [4.0] * 3}
     found = {
         "yard": row,
-        "naive": row | {"per_s": spread([100.0])},
+        "naive": row | {"each_per_s": [100.0, 150.0, 10.0]},
+        "embedded": {"each_per_s": [180.0, 240.0, 50.0]},
         "litellm": row | {"cpu_ms": spread([2.0])},
     }
 
-    assert naive.over(found)["over_naive"] == 2
+    assert naive.over(found)["over_naive"] == 2, "the median of the rounds, each at one pace of the machine"
+    assert naive.over(found)["over_naive_spread"] == {"median": 2, "min": 2, "max": 10}
+    assert embedded.over(found)["embedded_over_yard"] == 0.8
     assert over(found)["cpu_over_litellm"] == 2
     assert over(found)["cpu_python_over_litellm"] == 1.5
-    assert naive.over({"yard": row}) == {}
+    assert naive.over({"yard": row}) == embedded.over({"yard": row}) == {}
 
 
 # -- the pretend provider
@@ -182,6 +186,7 @@ def test_each_section_replaces_itself_alone(tmp_path: Path) -> None:
 
 def test_every_module_is_there() -> None:
     assert set(NOT_QUICK) <= set(MODULES)
+    assert set(BY_TURNS) <= set(MODULES)
     assert json.dumps(MODULES)
 
 
