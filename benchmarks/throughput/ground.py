@@ -215,16 +215,17 @@ class Ground:
 
     def hold(self) -> None:
         """Stops the roles where they stand, until `go_on`. Not for longer than what they hold is theirs."""
-        for process in self._processes():
-            process.suspend()
+        self._all_processes(psutil.Process.suspend)
 
     def go_on(self) -> None:
-        for process in self._processes():
-            process.resume()
+        self._all_processes(psutil.Process.resume)
 
-    def _processes(self) -> list[psutil.Process]:
-        own = [psutil.Process(pid) for pid in self.pids_of_roles().values()]
-        return [one for each in own for one in (each, *each.children(recursive=True))]
+    def _all_processes(self, do: Callable[[psutil.Process], None]) -> None:
+        for pid in self.pids_of_roles().values():
+            with contextlib.suppress(psutil.NoSuchProcess):  # whoever waits for it is told
+                role = psutil.Process(pid)
+                for each in (role, *role.children(recursive=True)):
+                    do(each)
 
     def stop_roles(self, *names: str) -> None:
         for name in names or tuple(self.roles):

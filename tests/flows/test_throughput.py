@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import psutil
 import pytest
 
@@ -25,3 +27,25 @@ def test_a_yard_is_measured_and_nothing_is_left() -> None:
     assert run.cpu_ms > run.cpu_ms_python > 0
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
     assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_yard_that_is_held_does_nothing_until_it_goes_on_and_one_beside_it_is_another() -> None:
+    with ground(seed=3) as first:
+        other = first.beside("other")
+        for yard in (first, other):
+            yard.fresh()
+        assert first.database != other.database
+        other.start_yard()
+        other.hold()
+
+        batch = other.accept(other.documents(20))
+        time.sleep(1)
+        assert first.pretend.seen()["calls"] == 0
+        assert first.one("select count(*) from jobs") == 0
+
+        other.go_on()
+        other.wait(batch)
+        assert first.pretend.seen()["calls"] == 20
+        other.require_sound(batch, 20)
+        other.stop_roles()
+        other.drop()
