@@ -17,8 +17,10 @@ import orjson
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 """Up to its closing quote, or as far as a piece goes."""
-_FLAT = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-"""Up to a bracket, or to a string that ends in a later piece."""
+_FLAT = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"){0,200}', re.DOTALL)
+"""Up to a bracket, or to a string that ends in a later piece; or nearer, and then again from there. Where this repeats
+possessively, CPython 3.11.2 goes on behind the opening quote of that string (3.11.7 does not); and without a bound each
+round would be kept for going back."""
 _SCALAR = re.compile(rb'[^ \t\n\r,:"{}\[\]]*+')
 
 _Step = Callable[[bytes, int], int]
@@ -247,6 +249,8 @@ class _Value:
 
     def _flat(self, piece: bytes, at: int) -> int:
         end = _end(_FLAT, piece, at)
+        while end > at:
+            at, end = end, _end(_FLAT, piece, end)
         if end < len(piece):
             if piece[end] == _QUOTE:
                 self._in_string = True
