@@ -20,6 +20,7 @@ import psycopg
 
 from benchmarks.throughput.bench import Bench, by_round, rounded, rounded_each, spread
 from benchmarks.throughput.ground import Ground
+from benchmarks.throughput.report import ranged
 from benchmarks.throughput.serving import NEIGHBOURS
 from benchmarks.throughput.spent import Spent
 from tests.flows.yards import until
@@ -203,8 +204,8 @@ def page(found: dict[str, Any]) -> str:
         f"**Growth.** {many['jobs']:,} jobs in the tables, half finished and half waiting, copied there from jobs "
         f"that a yard served ({many['loaded_s']} s; `--scale JOBS` for others), and {few['jobs']:,} in those of "
         f"another yard. By turns, {len(few['spans'])} spans of some {SPAN_JOBS} jobs each: "
-        f"{_ranged(many['cpu_ms'])} ms of processor time a job with {many['jobs']:,}, {_ranged(few['cpu_ms'])} with "
-        f"{few['jobs']:,}. Of spans that followed each other, one over the other: "
+        f"{ranged(many['cpu_ms'], 2)} ms of processor time a job with {many['jobs']:,}, {ranged(few['cpu_ms'], 2)} "
+        f"with {few['jobs']:,}. Of spans that followed each other, one over the other: "
         f"**{found['cost_growth_1m']}** [{asked['min']}, {asked['max']}] (asked: at most 1.1).",
         "",
         f"| ms a job, by process | {few['jobs']:,} | {many['jobs']:,} |",
@@ -216,19 +217,15 @@ def page(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _ranged(row: dict[str, float]) -> str:
-    return f"{row['median']:.2f} [{row['min']:.2f}, {row['max']:.2f}]"
-
-
 def _processes(few: dict[str, Any], many: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
     """What takes a hundredth of a millisecond in either, under one name."""
     one, other = (
-        {_plain(name): ms for name, ms in each["cpu_ms_by_process"].items()} for each in (few, many)
+        {_unmarked(name): ms for name, ms in each["cpu_ms_by_process"].items()} for each in (few, many)
     )
     for name in sorted({*one, *other}, key=lambda name: -one.get(name, 0.0)):
         if max(one.get(name, 0.0), other.get(name, 0.0)) >= 0.01:
             yield name, one.get(name, 0.0), other.get(name, 0.0)
 
 
-def _plain(name: str) -> str:
+def _unmarked(name: str) -> str:
     return name.removesuffix("-many")

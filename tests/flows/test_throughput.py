@@ -35,6 +35,7 @@ def test_a_yard_that_is_held_does_nothing_until_it_goes_on_and_one_beside_it_is_
         for yard in (first, other):
             yard.fresh()
         assert first.database != other.database
+        assert first.broker_url != other.broker_url
         other.start_yard()
         other.hold()
 
